@@ -1,0 +1,192 @@
+"""What a user types: `nox -s bench`, `nox -s tests` and the rest. Imports nothing of the project.
+
+Every session works in the project's own environment, .venv, which uv makes from uv.lock; nox's own
+virtual environment holds uv and nothing else. What follows `--` is passed on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import nox
+
+nox.options.sessions = ["lint", "tests"]
+nox.options.reuse_existing_virtualenvs = True
+
+PYTHON = ".venv/bin/python"
+INTERRUPT_S = 60  # after Ctrl-C the harness stops its stacks and writes the report
+
+# Debian packages, each for the rows that need it; everything else comes from wheels.
+SYSTEM = {
+    "gcc": "builds bjoern, meinheld and what has no wheel for PyPy",
+    "libc6-dev": "the same",
+    "libffi-dev": "cffi for diesel, on CPython 2.7",
+    "make": "the same (gevent for PyPy)",
+    "libev-dev": "bjoern's event loop",
+    "python3-dev": "headers, where Debian's CPython is the one that runs",
+    "libcurl4-openssl-dev": "pycurl, the app's client, where it has no wheel (PyPy)",
+    "libssl-dev": "the same",
+    "wrk": "the load generator that calibrate checks ours against",
+    "openssl": "throw-away certificates for the balancers' TLS",
+    "nginx-light": "the system's own nginx, beside the wheel's",
+    "lighttpd": "CGI and FastCGI behind it, and a balancer",
+    "lighttpd-mod-openssl": "its TLS",
+    "apache2": "CGI and mod_wsgi under it, and a balancer",
+    "apache2-dev": "builds mod_wsgi-express",
+    "libapache2-mod-wsgi-py3": "Debian's own mod_wsgi",
+    "libapache2-mod-fcgid": "FastCGI under Apache",
+    "haproxy": "a balancer",
+    "varnish": "a balancer",
+    "caddy": "a balancer",
+}
+
+# Debian starts a daemon as soon as it is installed, unless this says no.
+POLICY = "/usr/sbin/policy-rc.d"
+
+
+def project(session: nox.Session) -> None:
+    """Bring .venv to the state of uv.lock."""
+    if sys.version_info < (3, 11):  # noqa: UP036 - nox may run on any Python
+        session.error("onehop runs on CPython 3.11 or newer; start nox with one")
+    session.install("uv>=0.9")
+    session.run_install("uv", "sync", "--frozen", "--quiet", "--python", sys.executable)
+
+
+def bench(session: nox.Session, verb: str, *arguments: str) -> None:
+    session.run(
+        *(PYTHON, "-m", "bench", verb, *arguments, *session.posargs),
+        external=True,
+        interrupt_timeout=INTERRUPT_S,
+        terminate_timeout=INTERRUPT_S,
+    )
+
+
+@nox.session(name="bench")
+def bench_(session: nox.Session) -> None:
+    """Measure; write results/latest/report.html. `-- --list` shows what there is."""
+    project(session)
+    bench(session, "run")
+
+
+@nox.session
+def report(session: nox.Session) -> None:
+    """Write the report of a run again, from its samples."""
+    project(session)
+    bench(session, "report")
+
+
+@nox.session
+def compare(session: nox.Session) -> None:
+    """Say what changed between two runs: `-- RUN_A RUN_B`."""
+    project(session)
+    bench(session, "compare")
+
+
+@nox.session
+def calibrate(session: nox.Session) -> None:
+    """Hold the instrument to the truth; the report goes to results/calibration/."""
+    project(session)
+    bench(session, "calibrate")
+
+
+@nox.session
+def faults(session: nox.Session) -> None:
+    """Break things under load: `-- --balancers nginx,haproxy+default --faults kill,reload`."""
+    project(session)
+    bench(session, "faults")
+
+
+@nox.session
+def profile(session: nox.Session) -> None:
+    """Where a hop's CPU time goes: `-- --server bjoern --load c16`; writes a flame graph."""
+    project(session)
+    bench(session, "profile")
+
+
+@nox.session
+def locust(session: nox.Session) -> None:
+    """Start a stack and Locust's web UI: `-- --server waitress --balancer nginx --ports 2`."""
+    project(session)
+    bench(session, "locust")
+
+
+@nox.session
+def servers(session: nox.Session) -> None:
+    """List the servers: versions, where they are installed or why not, what they cannot."""
+    project(session)
+    bench(session, "servers")
+
+
+@nox.session
+def serve(session: nox.Session) -> None:
+    """One server with the app in the foreground: `-- --server waitress --upstream URL`."""
+    project(session)
+    bench(session, "serve")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the tests; `-- PATHS` runs those alone. The servers' contract runs on two cores."""
+    project(session)
+    pytest = (PYTHON, "-m", "pytest")
+    if session.posargs:
+        session.run(*pytest, *session.posargs, external=True)
+        return
+    session.run(*pytest, "--ignore=tests/servers", external=True)
+    session.run(*pytest, "tests/servers", "-n2", "--dist=loadgroup", external=True)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Format, lint, types, floors."""
+    project(session)
+    for command in (
+        ("ruff", "format", "--check", "."),
+        ("ruff", "check", "."),
+        ("mypy",),
+        ("lint-imports",),
+    ):
+        session.run(f".venv/bin/{command[0]}", *command[1:], external=True)
+
+
+@nox.session
+def lock(session: nox.Session) -> None:
+    """Resolve anew: uv.lock for the harness, servers/lock*.txt for the servers."""
+    session.install("uv>=0.9")
+    session.run("uv", "lock", "--upgrade")
+    project(session)
+    session.run(PYTHON, "-m", "bench.locks", external=True)
+
+
+@nox.session(venv_backend="none")
+def provision(session: nox.Session) -> None:
+    """Install the Debian packages that some rows need, as root or with sudo; starts no daemon."""
+    if not shutil.which("apt-get"):
+        session.error("no apt-get here; install by hand what answers to: " + " ".join(SYSTEM))
+    print("will install:", *(f"  {name:24} {why}" for name, why in SYSTEM.items()), sep="\n")
+    print("no daemon of theirs is started now; at the next boot Debian would start them")
+    sudo = () if os.geteuid() == 0 else ("sudo",)
+    environment = {"DEBIAN_FRONTEND": "noninteractive"}
+    session.run(*sudo, "apt-get", "update", "-q", external=True, env=environment)
+    install = ("apt-get", "install", "-y", "-q", "--no-install-recommends")
+    with no_daemons(session, sudo):
+        session.run(*sudo, *install, *SYSTEM, external=True, env=environment)
+
+
+@contextlib.contextmanager
+def no_daemons(session: nox.Session, sudo: tuple[str, ...]) -> Iterator[None]:
+    """A policy that forbids starts, taken away again; one that is there already stays in charge."""
+    if Path(POLICY).exists():
+        yield
+        return
+    rule = f"printf '#!/bin/sh\\nexit 101\\n' > {POLICY} && chmod 755 {POLICY}"
+    session.run(*sudo, "sh", "-c", rule, external=True)
+    try:
+        yield
+    finally:
+        session.run(*sudo, "rm", "-f", POLICY, external=True)
