@@ -1,0 +1,27 @@
+"""requests as most tutorials have it: `requests.request(...)`, a Session and a connection each."""
+
+from typing import Optional
+
+import requests
+
+from proxy_app.body import Body
+from proxy_app.clients import Answer
+from proxy_app.clients.requests_session import ask
+from proxy_app.clients.urllib3 import CANNOT as URLLIB3_CANNOT
+from proxy_app.headers import Pairs
+from proxy_app.settings import Settings
+
+_ALONE = "requests.request() makes a Session, and closes it again"
+CANNOT = {**URLLIB3_CANNOT, "keeps-alive": _ALONE, "opens-no-more-than-it-needs": _ALONE}
+del CANNOT["drops-what-is-out-of-step"]  # no connection outlives its exchange
+
+
+class Client:
+    """Keeps nothing between two exchanges."""
+
+    def __init__(self, settings: Settings):
+        self._settings = settings
+
+    def exchange(self, method: str, target: str, headers: Pairs, body: Optional[Body]) -> Answer:
+        """See clients.Client."""
+        return ask(requests.request, self._settings, method, target, headers, body)
