@@ -1,0 +1,51 @@
+"""A peer of the app: the proxy as ASGI on hypercorn, with aiohttp's client, all in one event loop.
+
+hypercorn tells an app of every client that leaves a WebSocket with the same code, 1006.
+"""
+
+import sys
+from typing import Any
+
+from servers.capabilities import Capabilities
+from servers.spec import BACKLOG, EQUAL, IDLE_S, Launch, Server
+
+SERVER = Server(
+    name="asgi-hypercorn",
+    summary="ASGI peer: aiohttp's client, a shared session",
+    requirements=(
+        *("hypercorn", "aiohttp"),
+        'uvloop; platform_python_implementation == "CPython"',
+    ),
+    own_client="aiohttp",
+    trap="asyncio's loop, backlog 100, idle connections closed after 5 s",
+    capabilities=Capabilities(
+        {"websocket-close": "hypercorn keeps the client's close code to itself"}, websocket=True
+    ),
+    workers=True,
+    idle_s=IDLE_S,
+    distribution="hypercorn",
+    system=("gcc", "libc6-dev", "python3-dev"),
+)
+
+
+def start(launch: Launch) -> int:
+    from hypercorn.config import Config
+    from hypercorn.run import run
+
+    config = Config()
+    config.bind = [launch.bind]
+    config.workers = launch.workers
+    config.application_path = "asgi:servers.asgi_hypercorn:proxy()"
+    if launch.track == EQUAL:
+        config.worker_class = "uvloop" if sys.implementation.name == "cpython" else "asyncio"
+        config.backlog = BACKLOG
+        config.keep_alive_timeout = IDLE_S
+        config.graceful_timeout = 2
+        config.loglevel = "WARNING"
+    return int(run(config))
+
+
+def proxy() -> Any:
+    from proxy_app.peers.asgi import create
+
+    return create()

@@ -1,0 +1,68 @@
+"""A peer of the app: the proxy as ASGI on uvicorn, with aiohttp's client, all in one event loop.
+
+On CPython the loop is uvloop and the parser httptools, both in C; on PyPy asyncio's and h11.
+uvicorn raises the signal that ended it once more, which Python's own handler makes a clean end.
+"""
+
+import signal
+import sys
+from typing import Any
+
+from servers.capabilities import Capabilities
+from servers.spec import BACKLOG, EQUAL, IDLE_S, Launch, Server
+
+IN_C = ("uvloop", "httptools")
+REQUIREMENTS = (
+    *("uvicorn", "aiohttp", "wsproto"),
+    *(f'{name}; platform_python_implementation == "CPython"' for name in IN_C),
+)
+
+SERVER = Server(
+    name="asgi-uvicorn",
+    summary="ASGI peer: aiohttp's client, a shared session",
+    requirements=REQUIREMENTS,
+    own_client="aiohttp",
+    trap="idle connections closed after 5 s, a line of log per request",
+    capabilities=Capabilities(websocket=True),
+    workers=True,
+    idle_s=IDLE_S,
+    distribution="uvicorn",
+    system=("gcc", "libc6-dev", "python3-dev"),
+)
+
+
+def start(launch: Launch) -> None:
+    run("servers.asgi_uvicorn:proxy", launch)
+
+
+def proxy() -> Any:
+    from proxy_app.peers.asgi import create
+
+    return create()
+
+
+def run(factory: str, launch: Launch) -> None:
+    """uvicorn on the launch's terms; `factory` is where the app is made."""
+    import uvicorn
+
+    where: dict[str, Any] = {"host": launch.host, "port": launch.port, "ws": "wsproto"}
+    if launch.workers > 1:
+        where["workers"] = launch.workers
+    if launch.track != EQUAL:
+        uvicorn.run(factory, factory=True, **where)
+        return
+    in_c = sys.implementation.name == "cpython"
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    uvicorn.run(
+        factory,
+        factory=True,
+        loop="uvloop" if in_c else "asyncio",
+        http="httptools" if in_c else "h11",
+        ws_per_message_deflate=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=IDLE_S,
+        timeout_graceful_shutdown=2,
+        access_log=False,
+        log_level="warning",
+        **where,
+    )

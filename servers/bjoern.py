@@ -1,0 +1,58 @@
+"""bjoern: a C event loop on libev that calls the app in that same loop: one request at a time.
+
+The fastest where the app itself never waits; a proxy waits for its upstream in every request. The
+request body is buffered, and TCP_NODELAY is left to us: set on the listening socket, inherited by
+each connection. It ends by itself only when every client has gone, and on PyPy runs no signal
+handler while it is idle: a thread takes the signal, and leaves requests in flight one second.
+"""
+
+import os
+import signal
+import threading
+import time
+from typing import Any
+
+from servers.capabilities import Capabilities
+from servers.spec import BACKLOG, Server
+
+SERVER = Server(
+    name="bjoern",
+    summary="C event loop, one request at a time",
+    bottle="bjoern",
+    trap="SIGTERM never ends it, a second server shares its port, TCP_NODELAY off",
+    requirements=("bjoern",),
+    concurrent=1,
+    capabilities=Capabilities(
+        {
+            "encoded-path": "it hands on the decoded path alone",
+            "repeated-headers": "it joins a repeated request header's values without a comma",
+            "streamed-request": "it reads the whole body before it calls the app",
+            "pipelining": "what it read beyond a request is lost",
+            "concurrency": "the app runs in the event loop itself",
+        }
+    ),
+    distribution="bjoern",
+    recipe="bjoern",
+    system=("gcc", "libc6-dev", "python3-dev", "libev-dev"),
+)
+
+
+def serve(app: Any, host: str, port: int, threads: int) -> None:
+    import socket
+
+    import bjoern
+
+    listener = bjoern.listen(app, host, port, listen_backlog=BACKLOG)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    threading.Thread(target=_leave_on_signal, daemon=True).start()
+    bjoern.run()
+
+
+_ENDING = (signal.SIGTERM, signal.SIGINT)
+
+
+def _leave_on_signal() -> None:
+    signal.sigwait(_ENDING)
+    time.sleep(1)
+    os._exit(0)

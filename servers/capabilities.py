@@ -1,0 +1,66 @@
+"""CAPABILITIES: what a server may or may not do, by name; and how a server's file says so.
+
+The contract test holds every server to it, both ways: a stated 'no' that works is a failure too.
+Runs in every interpreter (Python 3.9 syntax, standard library only).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+CAPABILITIES: Mapping[str, str] = {
+    "methods": "GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS",
+    "query": "the query byte for byte: %2F, UTF-8, empty values, repeated keys",
+    "encoded-path": "an encoded slash in the path stays one",
+    "repeated-headers": "repeated headers both ways, two cookies",
+    "large-body": "a request body of 10 MiB",
+    "chunked-request": "a request body in chunks",
+    "expect-continue": "100 Continue before the body is sent",
+    "streamed-request": "the upstream has the first byte of a body before the last is sent",
+    "streamed-response": "the client has the first byte of a body before the last is made",
+    "downloads": "Range and Content-Disposition",
+    "bodyless": "204 and 304 without a body",
+    "keep-alive": "a connection serves many requests",
+    "pipelining": "requests sent at once on one connection, answered in order",
+    "connections": "100 connections at once",
+    "concurrency": "requests overlap in one process",
+    "slow-reader": "a slow reader gets every byte of 4 MiB",
+    "disconnect": "a client that goes away costs nothing but its request",
+    "websocket": "a WebSocket both ways at once, its subprotocol, and the upstream's close code",
+    "websocket-close": "the close code of the client reaches the upstream",
+    "upstream-errors": "502 and 504, and never a clean end of a body cut short",
+    "stop-idle": "SIGTERM ends it with status 0, an idle client connected",
+    "stop-in-flight": "SIGTERM lets the request in flight end well",
+    "port-in-use": "a taken port ends it with an error",
+    "flat-memory": "memory is flat over 20 000 requests",
+}
+
+
+NOT_IN_WSGI = "WSGI hands an app no connection that could be upgraded"
+WEBSOCKET = ("websocket", "websocket-close")
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What one server cannot do, each with its reason; all else it can.
+
+    reasons    capability -> why not
+    on         interpreter family, or one name such as `pypy-3.11` -> the same, for that one only
+    websocket  whether it goes beyond WSGI; without it WEBSOCKET is among the reasons
+    """
+
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    on: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    websocket: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.websocket:
+            beyond = dict.fromkeys(WEBSOCKET, NOT_IN_WSGI)
+            object.__setattr__(self, "reasons", {**self.reasons, **beyond})
+        named = {*self.reasons, *(name for reasons in self.on.values() for name in reasons)}
+        if unknown := sorted(named - set(CAPABILITIES)):
+            raise TypeError(f"no such capability: {', '.join(unknown)}")
+
+    def why_not(self, capability: str, interpreter: str, family: str) -> str:
+        """The reason; "" where it can."""
+        here = {**self.reasons, **self.on.get(family, {}), **self.on.get(interpreter, {})}
+        return here.get(capability, "")

@@ -1,0 +1,35 @@
+"""cheroot, CherryPy's server: a thread pool; an idle connection goes back to a selector.
+
+As shipped: backlog 5, idle connections closed after 10 s, at most 10 of them kept: enough to slow
+any load of more connections down to new ones.
+"""
+
+from typing import Any
+
+from servers.spec import BACKLOG, IDLE_S, Server
+
+SERVER = Server(
+    name="cheroot",
+    summary="a thread pool",
+    bottle="cheroot",
+    requirements=("cheroot",),
+    concurrent=16,
+    idle_s=IDLE_S,
+    trap="backlog 5, 10 kept connections: more clients than that connect anew for each request",
+    distribution="cheroot",
+)
+
+
+def serve(app: Any, host: str, port: int, threads: int) -> None:
+    from cheroot import wsgi
+
+    server = wsgi.Server(
+        (host, port),
+        app,
+        numthreads=threads,
+        request_queue_size=BACKLOG,
+        timeout=IDLE_S,
+        shutdown_timeout=2,
+    )
+    server.keep_alive_conn_limit = BACKLOG
+    server.safe_start()

@@ -1,0 +1,56 @@
+"""eventlet: a greenlet per connection in one process; everything is patched before the app.
+
+As shipped it listens with SO_REUSEPORT, so that a forgotten second instance silently takes half of
+the load, and gathers small pieces of a response; both are turned off here.
+"""
+
+import os
+import signal
+from typing import Any
+
+from servers.spec import BACKLOG, IDLE_S, Server
+
+GRACE_S = 2
+# monkey_patch() ends with a count of the locks that it missed, unless this is set. It asks the
+# garbage collector who refers to each of them, which takes PyPy ten seconds.
+NO_LOCK_COUNT = {"PYTEST_CURRENT_TEST": "no"}
+
+SERVER = Server(
+    name="eventlet",
+    summary="greenlets, one process",
+    bottle="eventlet",
+    requirements=("eventlet",),
+    idle_s=IDLE_S,
+    trap="SO_REUSEPORT: a second instance on the port starts and takes half of the connections",
+    distribution="eventlet",
+    env={"ONEHOP_CHUNKED": "decoded", **NO_LOCK_COUNT},
+)
+
+
+def before_import(track: str) -> None:
+    import eventlet
+
+    eventlet.monkey_patch()
+
+
+def serve(app: Any, host: str, port: int, threads: int) -> None:
+    import socket
+
+    import eventlet
+    from eventlet import wsgi
+
+    def with_uri(environ: "dict[str, Any]", start_response: Any) -> Any:
+        environ["REQUEST_URI"] = environ["RAW_PATH_INFO"]  # %2F is not a slash
+        return app(environ, start_response)
+
+    listener = eventlet.listen((host, port), backlog=BACKLOG, reuse_port=False)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    options = {"keepalive": IDLE_S, "minimum_chunk_size": 0, "log_output": False, "debug": False}
+    server = eventlet.spawn(wsgi.server, listener, with_uri, max_size=10_000, **options)
+    stopping: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: stopping.append(number))
+    while not stopping and not server.dead:  # an exception out of the hub would end it for all
+        eventlet.sleep(0.1)
+    eventlet.spawn_after(GRACE_S, os._exit, 0)  # the server waits for its clients without limit
+    eventlet.kill(server, KeyboardInterrupt)
+    server.wait()

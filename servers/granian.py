@@ -1,0 +1,44 @@
+"""granian: a Rust server (hyper) with the app in a pool of threads; processes of its own.
+
+Idle connections end after the time that it gives a request's head, at most 60 s. All its processes
+share the port by SO_REUSEPORT, also with a stranger's: the port is tried before it starts.
+"""
+
+import socket
+import sys
+
+from servers.capabilities import Capabilities
+from servers.spec import APP, BACKLOG, EQUAL, IDLE_S, Launch, Server
+
+SERVER = Server(
+    name="granian",
+    summary="Rust event loop and a thread pool, pre-forked processes",
+    requirements=("granian",),
+    trap="512 threads for the app; a second server shares the port; SIGTERM waits without a limit",
+    capabilities=Capabilities(
+        {
+            "encoded-path": "the app gets the decoded path only",
+            "upstream-errors": "an app that fails midway ends a chunked body as if it were whole",
+        }
+    ),
+    workers=True,
+    concurrent=16,
+    idle_s=IDLE_S,
+    distribution="granian",
+)
+
+
+def start(launch: Launch) -> None:
+    from granian.cli import entrypoint
+
+    where = ["--host", launch.host, "--port", str(launch.port)]
+    # Its README: `granian --interface wsgi main:app`
+    own = ["--interface", "wsgi", "--workers", str(launch.workers)]
+    if launch.track == EQUAL:
+        with socket.create_server((launch.host, launch.port)):
+            pass  # an OSError where something listens
+        own += ["--blocking-threads", str(launch.threads), "--backlog", str(BACKLOG)]
+        own += ["--http", "1", "--no-ws", "--http1-header-read-timeout", str(IDLE_S * 1000)]
+        own += ["--workers-kill-timeout", "2", "--log-level", "warning"]
+    sys.argv = ["granian", *own, *where, APP]
+    entrypoint()

@@ -1,0 +1,24 @@
+"""gunicorn with threads: each worker process has a poller and a pool of them.
+
+As shipped it closes idle connections after 2 s, a race for any balancer that keeps its own longer.
+"""
+
+from servers.capabilities import Capabilities
+from servers.spec import IDLE_S, Server, run_gunicorn
+
+# gunicorn 23 is the last one for Python 3.9.
+OLD = {"pipelining": "gunicorn 23 polls the socket for a request that it has read already"}
+
+SERVER = Server(
+    name="gunicorn-gthread",
+    summary="pre-forked processes with threads",
+    bottle="gunicorn",
+    requirements=("gunicorn",),
+    argv=run_gunicorn("gthread", "--threads", "{threads}"),
+    workers=True,
+    concurrent=16,
+    idle_s=IDLE_S,
+    capabilities=Capabilities(on={"cpython-3.9": OLD, "pypy-3.9": OLD}),
+    trap="one thread a worker, so one request at a time; idle connections closed after 2 s",
+    distribution="gunicorn",
+)

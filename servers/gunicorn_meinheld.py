@@ -1,0 +1,24 @@
+"""meinheld as gunicorn's worker: gunicorn's processes, meinheld's loop, greenlets and HTTP parser.
+
+gunicorn's keep-alive time is also the time that meinheld gives a request body: at the default of
+2 s a slow upload gets 408.
+"""
+
+from servers.meinheld import CANNOT, NO_BUILD, NO_GREENLETS
+from servers.spec import IDLE_S, Server, run_gunicorn
+
+SERVER = Server(
+    name="gunicorn-meinheld",
+    summary="pre-forked processes, each a C event loop",
+    bottle="gunicorn",
+    trap="a request body that takes longer than 2 s gets 408; one outgoing call at a time",
+    requirements=("gunicorn", "meinheld"),
+    argv=run_gunicorn("egg:meinheld#gunicorn_worker"),
+    workers=True,
+    idle_s=IDLE_S,
+    capabilities=CANNOT,
+    distribution="meinheld",
+    unsupported={"pypy": NO_GREENLETS, "cpython-3.13": NO_BUILD, "cpython-3.14": NO_BUILD},
+    recipe="meinheld",
+    system=("gcc", "libc6-dev", "python3-dev"),
+)

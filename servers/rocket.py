@@ -1,0 +1,82 @@
+"""Rocket, once web2py's server and until Bottle 0.12 one of its adapters, as Rocket3: threads.
+
+As shipped a thread stays with its connection until that is silent for ten seconds, so that busy
+clients beyond the threads wait for ever; a chunked request body ends after its first chunk; an
+error in a response puts a second response into its body; a taken port leaves it running without a
+listener. Here threads take turns, the app gets path and chunks as they came, what is cut is cut.
+An HTTP/1.0 client still gets only the first piece of a streamed response.
+"""
+
+import select
+from typing import Any
+from urllib.parse import unquote
+
+from servers.capabilities import Capabilities
+from servers.spec import BACKLOG, IDLE_S, Server
+
+TURN_S = 0.1  # how long a thread waits for the next request of one connection
+
+SERVER = Server(
+    name="rocket",
+    summary="a thread pool",
+    requirements=("rocket3",),
+    concurrent=16,
+    idle_s=IDLE_S,
+    trap="10 threads, each bound to one client: the eleventh busy client waits for ever",
+    capabilities=Capabilities(
+        {
+            "repeated-headers": "of a repeated request header it keeps the last",
+            "pipelining": "what it has read beyond a request is dropped with that request's end",
+        }
+    ),
+    distribution="rocket3",
+    env={"ONEHOP_CHUNKED": "raw"},
+)
+
+
+class _Turn(Exception):
+    """Others wait for a thread."""
+
+
+def serve(app: Any, host: str, port: int, threads: int) -> None:
+    import rocket3
+
+    class Worker(rocket3.WSGIWorker):  # type: ignore[misc]
+        def run_app(self, conn: Any) -> None:
+            if not select.select([conn], [], [], TURN_S)[0]:
+                raise rocket3.SocketTimeout  # the monitor takes it until it is readable
+            super().run_app(conn)
+            if not self.closeConnection and self.active_queue.qsize():
+                raise _Turn
+
+        def _handleError(self, typ: Any, val: Any, tb: Any) -> Any:
+            if typ is not _Turn:
+                return super()._handleError(typ, val, tb)
+            self.active_queue.put(self.conn)
+            return True
+
+        def send_response(self, status: str) -> None:
+            if not self.headers_sent:
+                super().send_response(status)
+
+        def build_environ(self, sock_file: Any, conn: Any) -> "dict[str, Any]":
+            environ: dict[str, Any] = super().build_environ(sock_file, conn)
+            uri = self.request_line.split(" ")[1]
+            path = unquote(uri.partition("?")[0], "latin-1")  # Rocket decodes it as UTF-8
+            return {**environ, "REQUEST_URI": uri, "PATH_INFO": path, "wsgi.input": sock_file}
+
+    rocket3.WSGIWorker = Worker
+    rocket3.THREAD_STOP_CHECK_INTERVAL = 0.1  # a stop takes several of them, one after the other
+    # Given a number for `max_threads`, it would take that for the limit of the backlog too.
+    server = rocket3.Rocket3(
+        (host, port), "wsgi", {"wsgi_app": app}, threads, queue_size=BACKLOG, timeout=IDLE_S
+    )
+    if not server.listeners[0].ready:
+        raise SystemExit(f"rocket: cannot listen on {host}:{port}")
+    server.start()
+
+
+def serve_as_shipped(app: Any, host: str, port: int) -> None:
+    from rocket3 import Rocket3
+
+    Rocket3((host, port), "wsgi", {"wsgi_app": app}).start()

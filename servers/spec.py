@@ -1,0 +1,121 @@
+"""What a server's file declares: `SERVER = Server(...)`, and `serve()` where it has no own command.
+
+Imported by the harness and, inside the server's own venv, by `python -m servers` (Python 3.9
+syntax, standard library only). Every command is meant to be run from the project's root.
+On the equal track all servers start on the same terms: backlog 1024, 16 threads where there are
+threads, TCP_NODELAY, no access log, idle connections kept for IDLE_S where the server closes them
+at all. As shipped is what Bottle's `run(server=…)` gives, or the server's own tutorial.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Callable, Optional
+
+from servers.capabilities import Capabilities
+
+CAN_ALL = Capabilities()
+APP = "proxy_app.wsgi:application"
+BACKLOG = 1024
+IDLE_S = 60
+PY2 = "cpython-2.7"
+NEEDS_PYTHON_3 = "the app needs Python 3"
+EQUAL, AS_SHIPPED = "equal", "as-shipped"
+TRACKS = (EQUAL, AS_SHIPPED)
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One start of a server: `python` of its venv, where to listen, how many worker processes.
+
+    As shipped, `threads` and `workers` of 1 are left to the server.
+    """
+
+    python: str
+    host: str
+    port: int
+    workers: int = 1
+    threads: int = 16
+    track: str = EQUAL
+
+    @property
+    def bind(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+def run_serve(server: "Server", launch: Launch) -> tuple[str, ...]:
+    """The default command: `python -m servers NAME …` calls the file's `serve()` or `start()`."""
+    where = ("--host", launch.host, "--port", str(launch.port))
+    how = ("--threads", str(launch.threads)) if launch.track == EQUAL else ("--track", AS_SHIPPED)
+    crew = ("--workers", str(launch.workers)) if launch.workers > 1 else ()
+    return (launch.python, "-m", "servers", server.name, *where, *how, *crew)
+
+
+def run_gunicorn(worker_class: str, *extra: str) -> Callable[["Server", Launch], tuple[str, ...]]:
+    """gunicorn's own command line; `{threads}` in `extra` stands for the launch's threads."""
+
+    def argv(server: "Server", launch: Launch) -> tuple[str, ...]:
+        if launch.track == AS_SHIPPED:
+            where = ("--bind", launch.bind, "--workers", str(launch.workers))
+            return (launch.python, "-m", "gunicorn", *where, "--worker-class", worker_class, APP)
+        where = ("--config", "servers/gunicorn.conf.py", "--bind", launch.bind)
+        crew = ("--workers", str(launch.workers), "--worker-class", worker_class)
+        equal = ("--backlog", str(BACKLOG), "--keep-alive", str(IDLE_S))
+        own = tuple(option.format(threads=launch.threads) for option in extra)
+        return (launch.python, "-m", "gunicorn", *where, *crew, *equal, *own, APP)
+
+    return argv
+
+
+@dataclass(frozen=True)
+class Server:
+    """A WSGI server as the harness knows it.
+
+    name          lower-case with dashes, the word that a user types; its file has underscores
+    summary       concurrency model in a few words
+    requirements  what its venv holds beside the app's own; servers/lock.txt pins the versions
+    argv          (server, launch) -> the exact command; default: `python -m servers NAME`
+    env           environment variables that the command needs
+    bottle        the adapter's name in bottle.server_names; "" for a server beside Bottle's list
+    trap          what goes wrong as shipped, and the cure that the equal track has; "" for nothing
+    no_track      track -> why there is no such track
+    own_client    the upstream client that it brings, for a peer of the app that is the proxy itself
+                  ("": it runs the app, with any of the app's clients)
+    capabilities  what it cannot do of servers.capabilities.CAPABILITIES, with the reasons
+    workers       whether the server itself can run several worker processes (topology w4)
+    concurrent    requests that one process serves at once, at 16 threads (None: many)
+    idle_s        seconds after which it may close an idle connection (None: it never does)
+    distribution  the PyPI name whose version stands for the server ("" for the standard library)
+    unsupported   interpreter family (`pypy`, or one name such as `cpython-3.13`) -> reason; "" for
+                  a name of a family that else is unsupported
+    recipe        name of a build recipe of bench.recipes, where plain install does not do
+    system        Debian packages that a build or the server itself needs
+    programs      executables that it needs beside its venv, each in one of `system`
+    """
+
+    name: str
+    summary: str
+    requirements: tuple[str, ...] = ()
+    argv: Callable[["Server", Launch], tuple[str, ...]] = run_serve
+    env: Mapping[str, str] = field(default_factory=dict)
+    bottle: str = ""
+    trap: str = ""
+    no_track: Mapping[str, str] = field(default_factory=dict)
+    own_client: str = ""
+    capabilities: Capabilities = CAN_ALL
+    workers: bool = False
+    concurrent: Optional[int] = None
+    idle_s: Optional[float] = None
+    distribution: str = ""
+    unsupported: Mapping[str, str] = field(default_factory=dict)
+    recipe: str = ""
+    system: tuple[str, ...] = ()
+    programs: tuple[str, ...] = ()
+
+    def unsupported_on(self, interpreter: str, family: str) -> str:
+        """Why it cannot run on this interpreter, by name or by family; "" when it can.
+
+        CPython 2.7 is only for a server that names it: the app itself needs Python 3.
+        """
+        if interpreter == PY2 and PY2 not in self.unsupported:
+            return NEEDS_PYTHON_3
+        return self.unsupported.get(interpreter, self.unsupported.get(family, ""))

@@ -1,0 +1,52 @@
+"""The standard library's reference server: one request at a time, HTTP/1.0, for development.
+
+Its default backlog is 5. It swallows KeyboardInterrupt inside a request, so SIGTERM asks it to shut
+down from another thread; the request in flight is finished. Bodies stream; a chunked one reaches
+the app still encoded, and the app is told so.
+"""
+
+import signal
+import threading
+from typing import Any
+
+from servers.capabilities import Capabilities
+from servers.spec import BACKLOG, Server
+
+SERVER = Server(
+    name="wsgiref",
+    summary="one thread, one request at a time, HTTP/1.0",
+    bottle="wsgiref",
+    concurrent=1,
+    trap="backlog 5: of a burst, the sixth client waits a second or more to be let in",
+    capabilities=Capabilities(
+        {
+            "keep-alive": "it answers in HTTP/1.0",
+            "pipelining": "it closes after every response",
+            "expect-continue": "HTTP/1.0 has no interim responses",
+            "upstream-errors": "in HTTP/1.0 a body without a length ends as it does when cut",
+            "concurrency": "one thread serves one request after the other",
+        }
+    ),
+    env={"ONEHOP_CHUNKED": "raw"},
+)
+
+
+def serve(app: Any, host: str, port: int, threads: int) -> None:
+    from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+    class Listener(WSGIServer):
+        request_queue_size = BACKLOG
+
+    class Quiet(WSGIRequestHandler):
+        disable_nagle_algorithm = True  # head and body leave in two writes
+
+        def get_environ(self) -> "dict[str, Any]":
+            return {**super().get_environ(), "REQUEST_URI": self.path}  # %2F is not a slash
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    with make_server(host, port, app, Listener, Quiet) as server:
+        stop = threading.Thread(target=server.shutdown)
+        signal.signal(signal.SIGTERM, lambda *_: stop.start())
+        server.serve_forever(poll_interval=0.1)
