@@ -1,0 +1,1 @@
+"""The harness: plan -> stack -> verify -> load -> samples -> statistics -> report."""

@@ -1,0 +1,111 @@
+"""docs/balancers.md out of the table: `python -m bench.balancers.document` writes it anew, and the
+examples of deploy/ with it. A test holds the files to what is generated.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from bench.balancers.configure import DEPLOY, EXAMPLE, render
+from bench.balancers.features import FEATURES, No
+from bench.balancers.spec import OPTIONS, Balancer
+from bench.balancers.table import BALANCERS
+
+DOCUMENT = DEPLOY.parent / "docs" / "balancers.md"
+
+_HEAD = """\
+# Balancers
+
+Generated from `bench/balancers/` by `python -m bench.balancers.document`; edit that. Every yes and
+no is held by `tests/balancers/` with real traffic, in both profiles: **best** (the plain name: what
+we know to be right) and **default** (`NAME+default`: what its tutorial gives). Each no has its
+source: a document or source file, or what was seen here where none says it.
+"""
+
+
+def document() -> str:
+    """The whole text."""
+    return "\n".join((_HEAD, *_topologies(), *_policies(), *_features(), *_reasons()))
+
+
+def examples() -> dict[Path, str]:
+    """File below deploy/ -> its text: each balancer's best configuration before 8081 to 8084."""
+    shown = {one.deploy: one for one in reversed(list(BALANCERS.values()))}
+    return {
+        DEPLOY / name / "example" / file: text
+        for name, balancer in shown.items()
+        for file, text in render(balancer, EXAMPLE, Path(f"/tmp/onehop-{name}")).items()
+    }
+
+
+def _topologies() -> Iterator[str]:
+    yield "## How to name one\n"
+    yield "`nginx:4`: four servers behind. `nginx/least-conn:4`: with a policy. `nginx:0`: alone,"
+    yield "straight before the upstream. `nginx+default+tls:4`: with options:\n"
+    yield from (f"- `{name}`: {meaning}" for name, meaning in OPTIONS.items())
+    for balancer in BALANCERS.values():
+        yield from (
+            f"- `{balancer.name}` has no `{name}`: {reason}"
+            for name, reason in balancer.no_option.items()
+        )
+    yield ""
+
+
+def _policies() -> Iterator[str]:
+    yield "## Policies, and what happens beyond the connection limit\n"
+    yield "| balancer | policies (the first is the best profile's) | over the limit |"
+    yield "|---|---|---|"
+    for one in BALANCERS.values():
+        over = one.features.over_limit
+        words = "the request waits" if over == "queues" else over
+        yield f"| {one.name} | {', '.join(one.policies)} | {words} |"
+    yield ""
+    for one in BALANCERS.values():
+        for policy, no in one.weak.items():
+            yield f"`{one.name}/{policy}` is weak: {no.reason} ({no.source})\n"
+
+
+def _features() -> Iterator[str]:
+    shown = list(BALANCERS.values())
+    yield "## Features: best / default\n"
+    yield "| | " + " | ".join(one.name for one in shown) + " |"
+    yield "|---" * (len(shown) + 1) + "|"
+    for feature in FEATURES:
+        yield f"| {feature} | " + " | ".join(_both(one, feature) for one in shown) + " |"
+    yield ""
+    yield from (f"- **{feature}**: {meaning}" for feature, meaning in FEATURES.items())
+    yield ""
+
+
+def _both(balancer: Balancer, feature: str) -> str:
+    best = balancer.features.why_not(feature, "best")
+    default = balancer.features.why_not(feature, "default")
+    words = ["no" if reason else "yes" for reason in (best, default)]
+    return words[0] if words[0] == words[1] else "/".join(words)
+
+
+def _reasons() -> Iterator[str]:
+    yield "## Why not\n"
+    for one in BALANCERS.values():
+        best = one.features.reasons
+        default = one.features.on.get("default", {})
+        yield f"**{one.name}**\n"
+        yield from _told(best, "")
+        yield from _told(default, " (default)")
+        if not best and not default:
+            yield "- nothing is missing"
+        yield ""
+
+
+def _told(reasons: Mapping[str, No], where: str) -> Iterator[str]:
+    for feature, no in reasons.items():
+        source = re.sub(r"https://[^\s;]*?([^\s;/]+)(?=[\s;]|$)", r"[\1](\g<0>)", no.source)
+        yield f"- {feature}{where}: {no.reason} ({source})"
+
+
+if __name__ == "__main__":
+    for file, text in {DOCUMENT: document(), **examples()}.items():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)

@@ -1,0 +1,71 @@
+"""The verb that breaks things under load."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from datetime import UTC, datetime
+
+from bench import machine
+from bench.environments import build_environment
+from bench.faults.case import Setting
+from bench.faults.record import FaultsRun, write_run
+from bench.faults.run import choose, planned_s, reported, run_cases
+from bench.interpreters import find_interpreter
+from bench.model import UserError
+from bench.plan import pick
+from bench.samples import RESULTS, new_run_folder
+from bench.upstream import stub_version
+from servers import SERVERS
+
+MAX_RATE = 500.0  # requests/s; times the client's timeout, what may be open at once
+SECONDS = (4.0, 60.0)  # the longest fault lasts 3 s
+INTERPRETER = "cpython"
+
+
+def faults(options: argparse.Namespace) -> int:
+    """Run every case that was asked for; write the report of what there is, however it ends."""
+    cases = choose(options.balancers, options.faults)
+    setting = _setting(options)
+    warnings = machine.warnings()
+    machine.pin_harness()
+    folder = new_run_folder(RESULTS, datetime.now(UTC), "faults")
+    run = FaultsRun(
+        id=folder.name,
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        command=(sys.executable, *sys.orig_argv[1:]),
+        seed=setting.seed,
+        server=setting.server.name,
+        rate=setting.rate,
+        seconds=setting.seconds,
+        machine=machine.describe(),
+        versions={
+            "server": _version(setting),
+            "python": f"CPython {setting.environment.record.version}",
+            "upstream": stub_version(),
+        },
+        planned=len(cases),
+        warnings=tuple(warnings),
+    )
+    write_run(folder, run)
+    whole_s = planned_s(cases, setting.seconds)
+    print(f"{len(cases)} cases, about {whole_s / 60:.0f} min", *warnings, sep="\n", flush=True)
+    with reported(folder):
+        run_cases(cases, setting, run, folder, lambda text: print(text, flush=True))
+    return 0
+
+
+def _setting(options: argparse.Namespace) -> Setting:
+    server = SERVERS[pick("server", options.server, SERVERS)]
+    if not 1 <= options.rate <= MAX_RATE:
+        raise UserError(f"--rate {options.rate:g} is not between 1 and {MAX_RATE:g}")
+    if not SECONDS[0] <= options.seconds <= SECONDS[1]:
+        limits = " and ".join(f"{limit:g}" for limit in SECONDS)
+        raise UserError(f"--seconds {options.seconds:g} is not between {limits}")
+    environment = build_environment(server, find_interpreter(INTERPRETER), print)
+    return Setting(server, environment, options.rate, options.seconds, options.seed)
+
+
+def _version(setting: Setting) -> str:
+    name = setting.server.distribution
+    return f"{setting.server.name} {setting.environment.record.packages.get(name, '')}".strip()

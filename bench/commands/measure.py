@@ -1,0 +1,194 @@
+"""The verbs that measure: run, plan, and report, which writes a run's report again."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+
+from bench import machine
+from bench.calibrate import measure_floor
+from bench.capacity import Objective
+from bench.catalog import catalog
+from bench.experiment import Bench, instruments, measure_upstream, run_rounds
+from bench.exports import write_exports
+from bench.interpreters import resolve_name
+from bench.listing import print_catalog, print_plan
+from bench.model import Run, UserError
+from bench.outside import Outside, look
+from bench.plan import Catalog, Plan, Selection, make_plan
+from bench.prepare import Prepared, describe, prepare
+from bench.progress import Bar
+from bench.report import write_report
+from bench.report.terminal import print_table
+from bench.samples import (
+    RESULTS,
+    explained,
+    find_run,
+    new_run_folder,
+    open_run,
+    point_latest,
+    read_selection,
+    write_run,
+    write_selection,
+)
+from bench.slo import capacities
+from bench.summarise import summarise
+
+FLOOR_S = 3.0
+
+
+def plan(options: argparse.Namespace) -> int:
+    """Print what a run would do, and how long it would take."""
+    known = catalog()
+    print_plan(make_plan(_selection(options), known), known, options.json)
+    return 0
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure, or go on with a run that was ended, and write the report."""
+    known = catalog()
+    if options.list:
+        print_catalog(known)
+        return 0
+    folder = find_run(RESULTS, options.resume) if options.resume else None
+    selection = read_selection(folder) if folder else _selection(options)
+    planned = make_plan(selection, known)
+    if options.dry_run:
+        print_plan(planned, known, options.json)
+        return 0
+    outside = None
+    if selection.direct:
+        outside = look(selection.direct, selection.proxied, selection.may_load)
+    console = Console()
+    begin = time.monotonic()
+    warnings = machine.warnings()
+    machine.pin_harness()
+    prepared = prepare(planned, lambda text: console.print(text, highlight=False, markup=False))
+    if folder is None:
+        folder = _new_run(planned, prepared, warnings)
+    else:
+        _check_resumable(folder)
+    return _measure(planned, prepared, folder, known, console, begin, outside)
+
+
+def report(options: argparse.Namespace) -> int:
+    """Write the report of a run again from its samples."""
+    folder = find_run(RESULTS, options.run)
+    _finish(folder, summarise(folder), Console())
+    return 0
+
+
+def _selection(options: argparse.Namespace) -> Selection:
+    return Selection(
+        profile=options.profile,
+        servers=options.servers,
+        interpreters=tuple(map(resolve_name, options.interpreters)),
+        topologies=options.topologies,
+        clients=options.clients,
+        tracks=options.tracks,
+        scenarios=options.scenarios,
+        loads=options.loads,
+        rounds=options.rounds,
+        seconds=options.seconds,
+        seed=options.seed,
+        direct=options.direct,
+        proxied=options.proxied,
+        may_load=tuple(options.i_may_load),
+        slo=str(Objective.parse(options.slo)) if options.slo else "",
+    )
+
+
+def _new_run(planned: Plan, prepared: Prepared, warnings: list[str]) -> Path:
+    folder = new_run_folder(RESULTS, datetime.now(UTC))
+    fresh = Run(
+        id=folder.name,
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        profile=planned.selection.profile,
+        seed=planned.selection.seed,
+        command=(sys.executable, *sys.orig_argv[1:]),
+        versions={name: version(name) for name in ("locust", "httptools", "uvloop", "gevent")},
+        warnings=tuple(warnings),
+    )
+    write_run(folder, describe(planned, prepared, fresh))
+    write_selection(folder, planned.selection)
+    point_latest(RESULTS, folder)
+    return folder
+
+
+def _check_resumable(folder: Path) -> None:
+    was, now = open_run(folder).machine, machine.describe()
+    if was is None or (was.host, was.cpu_model, was.cpus) != (now.host, now.cpu_model, now.cpus):
+        raise UserError(f"{folder.name} began on another machine; its rounds do not mix with these")
+
+
+def _measure(
+    planned: Plan,
+    prepared: Prepared,
+    folder: Path,
+    known: Catalog,
+    console: Console,
+    begin: float,
+    outside: Outside | None,
+) -> int:
+    """Measure what is missing; however it ends, the report of what there is gets written."""
+    status: Literal["complete", "interrupted"] = "interrupted"
+    earlier = open_run(folder).duration_s
+    try:
+        with (
+            Bar(planned, known.interpreters, console) as bar,
+            instruments(
+                planned, prepared.environments, folder, known.interpreters, bar, outside
+            ) as bench,
+        ):
+            _note_instruments(bench)
+            run_rounds(bench)
+            _search_capacities(bench)
+            status = "complete"
+    except KeyboardInterrupt:
+        console.print(
+            f"stopped; writing the report of what there is. --resume {folder.name} goes on"
+        )
+        raise
+    finally:
+        spent = earlier + time.monotonic() - begin
+        write_run(folder, replace(open_run(folder), status=status, duration_s=spent))
+        _finish(folder, summarise(folder), console)
+    return 0
+
+
+def _note_instruments(bench: Bench) -> None:
+    """What the upstream carries and what this machine can see, before anything is judged by it."""
+    if bench.outside is not None:
+        return
+    upstream = measure_upstream(bench, bench.plan.rounds[0].cells[0].scenario)
+    seed = bench.plan.selection.seed
+    floor = measure_floor(bench.load, bench.direct, bench.folder, seed, FLOOR_S).words
+    bench.watch.say(floor)
+    write_run(bench.folder, replace(open_run(bench.folder), upstream=upstream, floor=floor))
+
+
+def _search_capacities(bench: Bench) -> None:
+    """With --slo: each row is on disk as soon as it is found."""
+    if not bench.plan.selection.slo:
+        return
+    known = {(row.stack, row.scenario) for row in open_run(bench.folder).capacities}
+    for row in capacities(bench, Objective.parse(bench.plan.selection.slo), known):
+        run = open_run(bench.folder)
+        write_run(bench.folder, replace(run, capacities=(*run.capacities, row)))
+
+
+def _finish(folder: Path, run: Run, console: Console) -> None:
+    write_run(folder, run)
+    with explained(folder / "report.html"):  # matplotlib meets a full disk too
+        write_report(run, folder)
+        write_exports(run, folder)
+    print_table(run, console)
+    console.print(f"report: {folder / 'report.html'}", highlight=False, soft_wrap=True)

@@ -1,0 +1,334 @@
+"""A plan -> measured rounds on disk: upstream, load, and each round in its order.
+
+One thing at a time: nothing else of ours runs while a block is measured. A target's fault becomes
+the record of its round, and that stack is not started again; a harness's fault ends the run. What
+is finished is on disk, so that any end but a full disk loses only the round under way.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from itertools import groupby
+from pathlib import Path
+from typing import Protocol
+
+from bench import machine
+from bench.balancers import authority
+from bench.environments import Environment
+from bench.load.process import LoadProcess
+from bench.model import (
+    Cell,
+    Load,
+    PathName,
+    StackKey,
+    TargetError,
+    Topology,
+    UpstreamRecord,
+    Verdict,
+    WarmCurve,
+    WarmPoint,
+)
+from bench.outside import Outside
+from bench.plan import EXTERNAL, NULL, Plan, PlannedRound, block_order
+from bench.processes import Usage
+from bench.samples import (
+    BlockRecord,
+    RoundRecord,
+    finished_rounds,
+    read_rounds,
+    samples_file,
+    write_round,
+)
+from bench.stack import Stack, open_stack
+from bench.upstream import ALIASES, Upstream, start_upstream
+from bench.verify import excused_checks, verify
+from bench.warm import LIMITS, is_over, is_steady
+from servers import SERVERS
+
+LEAD_IN_S = 0.05  # unmeasured, before a cell's blocks: opens its connections on both paths
+FEWEST_REQUESTS = 30  # of a path in a round; with fewer than 20 there is no median
+SLOW_S = 8.0  # of load, for a path that needs longer than the plan's seconds for that many
+CAPACITY_S = 1.0
+WARM_LOAD = Load("closed", 16)  # of an open loop's stack, and of the upstream's capacity
+
+
+class Watch(Protocol):
+    """Who looks on: the command line's progress bar, or a test."""
+
+    def say(self, text: str) -> None:
+        """A line that stays."""
+
+    def at(self, planned: PlannedRound, position: int, what: str) -> None:
+        """Round number `position` of the plan, from 0, is at `what`."""
+
+
+@dataclass
+class Bench:
+    """What all rounds of a run share."""
+
+    plan: Plan
+    folder: Path
+    families: Mapping[str, str]  # interpreter -> `cpython` or `pypy`
+    environments: Mapping[StackKey, Environment | None]
+    upstream: Upstream | None  # the stub; None where the reader's own hop is measured
+    outside: Outside | None
+    load: LoadProcess
+    watch: Watch
+
+    @property
+    def direct(self) -> str:
+        """The base URL of the direct path."""
+        if self.outside:
+            return self.outside.direct
+        assert self.upstream is not None
+        return self.upstream.base_url
+
+    def upstream_usage(self) -> Usage:
+        return self.upstream.process.usage() if self.upstream else Usage()
+
+
+@contextmanager
+def instruments(
+    plan: Plan,
+    environments: Mapping[StackKey, Environment | None],
+    folder: Path,
+    families: Mapping[str, str],
+    watch: Watch,
+    outside: Outside | None = None,
+) -> Iterator[Bench]:
+    """The load process and, unless the reader's own hop is measured, the upstream stub.
+
+    Both are up, and pinned to the generator's cores.
+    """
+    cpus = machine.generator_cpus()
+    _trust_ourselves(plan)
+    with ExitStack() as exits:
+        upstream = None
+        if outside is None:
+            upstream = exits.enter_context(
+                start_upstream(folder / "logs" / "upstream.log", cpus, aliases=ALIASES)
+            )
+        load = exits.enter_context(
+            LoadProcess(log=folder / "logs" / "load.log", cpus=cpus, seed=plan.selection.seed)
+        )
+        yield Bench(plan, folder, families, environments, upstream, outside, load, watch)
+
+
+def _trust_ourselves(plan: Plan) -> None:
+    """Where a stack speaks TLS, the load and the contract accept the throw-away certificate.
+
+    Without the openssl command there is none; those stacks then say so.
+    """
+    if any("tls" in Topology.parse(stack.topology).options for stack in plan.stacks):
+        with suppress(TargetError):
+            os.environ["ONEHOP_CA"] = str(authority())
+
+
+def measure_upstream(bench: Bench, scenario: str) -> UpstreamRecord | None:
+    """What the stub carries on one core: its requests over its own CPU seconds, 16 connections."""
+    if bench.upstream is None:
+        return None
+    aim(bench, scenario, None, WARM_LOAD)
+    bench.load.block("direct", LEAD_IN_S, 0, measured=False)
+    before = bench.upstream_usage()
+    done = bench.load.block("direct", CAPACITY_S, 0, measured=False)
+    used = bench.upstream_usage().cpu_s - before.cpu_s
+    rate = done.requests / used if used else None
+    return UpstreamRecord(bench.upstream.argv, bench.upstream.version, rate)
+
+
+def run_rounds(bench: Bench) -> None:
+    """Every round of the plan that is not finished yet."""
+    done = finished_rounds(bench.folder)
+    failed = {r.cell.stack for r in read_rounds(bench.folder) if r.verdict is not Verdict.OK}
+    for position, planned in enumerate(bench.plan.rounds):
+        cells = tuple(cell for cell in planned.cells if (cell, planned.number) not in done)
+        runs = planned.stack in (NULL, EXTERNAL) or planned.stack in bench.environments
+        if cells and runs and planned.stack not in failed:
+            todo = replace(planned, cells=cells)
+            if not run_round(bench, todo, position):
+                failed.add(planned.stack)
+
+
+def run_round(bench: Bench, planned: PlannedRound, position: int) -> bool:
+    """Start the stack, verify it, load each cell, stop it. False when the target failed."""
+    logs = bench.folder / "logs" / _folder_name(planned)
+    open_cells = list(planned.cells)
+    breaches: tuple[str, ...] = ()
+    bench.watch.at(planned, position, "start")
+    try:
+        with open_target(bench, planned.stack, logs) as stack:
+            if stack is not None:
+                bench.watch.at(planned, position, "verify")
+                breaches = check_contract(bench, planned.stack, stack)
+            for scenario, cells in groupby(planned.cells, key=lambda cell: cell.scenario):
+                group = list(cells)
+                bench.watch.at(planned, position, f"warm up {scenario}")
+                warm = warm_up(bench, planned, scenario, group, stack)
+                for cell in group:
+                    bench.watch.at(planned, position, f"measure {scenario} {cell.load}")
+                    record = _record(planned, position, cell, Verdict.OK, stack)
+                    record = replace(record, warm=warm, reason="; ".join(breaches))
+                    measure(bench, record, stack)
+                    open_cells.remove(cell)
+            # Closes the load's connections: many servers wait for idle ones before they end.
+            aim(bench, planned.cells[0].scenario, None, WARM_LOAD)
+    except TargetError as error:
+        for cell in open_cells:
+            failure = _record(planned, position, cell, Verdict.TARGET_FAILED, None)
+            write_round(bench.folder, replace(failure, reason=str(error), remedy=error.remedy))
+        bench.watch.say(f"{planned.stack}: TARGET_FAILED: {error}")
+        return False
+    return True
+
+
+def check_contract(bench: Bench, key: StackKey, stack: Stack) -> tuple[str, ...]:
+    """What the stack breaks and is excused for; raises TargetError for anything else."""
+    if bench.upstream is None:
+        return ()
+    if stack.straight:
+        return verify(stack.base_url, bench.direct, straight=True)
+    family = bench.families.get(key.interpreter, "cpython")
+    excused = excused_checks(SERVERS[key.server], key.track, key.interpreter, family)
+    return verify(stack.base_url, bench.direct, excused=excused)
+
+
+def warm_up(
+    bench: Bench, planned: PlannedRound, scenario: str, cells: Sequence[Cell], stack: Stack | None
+) -> WarmCurve | None:
+    """Load the proxied path in windows, at the group's largest load, until it is steady.
+
+    An open loop is warmed up by a closed one, whose rate follows what the stack can do already.
+    """
+    if stack is None:
+        return None
+    limits = LIMITS[bench.families.get(planned.stack.interpreter, "cpython")]
+    loads = [Load.parse(cell.load) for cell in cells]
+    connections = max((WARM_LOAD if load.is_open else load).connections for load in loads)
+    aim(bench, scenario, stack, Load("closed", connections))
+    points: list[WarmPoint] = []
+    requests, seconds = 0, 0.0
+    while not is_steady(points, limits) and not is_over(points, limits):
+        done = bench.load.block("proxied", limits.window_s, len(points), measured=False)
+        stack.check_alive()
+        requests, seconds = requests + done.requests, seconds + done.seconds
+        if done.p50_ms is None:
+            kinds = ", ".join(f"{kind} {n}" for kind, n in sorted(done.errors_by_kind.items()))
+            raise TargetError(f"no verified response in a warm-up window ({kinds or 'silence'})")
+        points.append(WarmPoint(requests, seconds, done.p50_ms, done.rps))
+    return WarmCurve(planned.number, is_steady(points, limits), tuple(points))
+
+
+def measure(bench: Bench, record: RoundRecord, stack: Stack | None) -> None:
+    """The cell's blocks, both paths alternating; samples first, then the record, go to disk."""
+    cell = record.cell
+    plan = bench.plan
+    load = Load.parse(cell.load)
+    aim(bench, cell.scenario, stack, load)
+    load_block(bench, stack, "direct", LEAD_IN_S, 0, measured=False)
+    lead_in = load_block(bench, stack, "proxied", LEAD_IN_S, 0, measured=False)
+    block_s = plan.block_s if load.is_open else long_enough_s(plan, lead_in)
+    counted = _passed_on(bench, stack)
+    order = block_order(plan.selection.seed, cell, record.round, plan.pairs)
+    blocks = tuple(
+        load_block(bench, stack, path, block_s, index, measured=True)
+        for index, path in enumerate(order)
+    )
+    bench.load.save(samples_file(bench.folder, cell, record.round))
+    passed = (
+        after - before for before, after in zip(counted, _passed_on(bench, stack), strict=True)
+    )
+    write_round(bench.folder, replace(record, blocks=blocks, spread=tuple(passed)))
+
+
+def long_enough_s(plan: Plan, lead_in: BlockRecord) -> float:
+    """The length of a block: the plan's, or longer for a hop too slow to give a median in that."""
+    seconds = lead_in.seconds / max(lead_in.requests, 1) * FEWEST_REQUESTS
+    return max(plan.block_s, min(seconds, SLOW_S) / plan.pairs)
+
+
+def _passed_on(bench: Bench, stack: Stack | None) -> list[int]:
+    """Requests that each backend has passed on so far, as the upstream counts them."""
+    if stack is None or bench.upstream is None or not stack.upstreams:
+        return []
+    counts = bench.upstream.counts()
+    return [counts.get(url, 0) for url in stack.upstreams]
+
+
+def load_block(
+    bench: Bench, stack: Stack | None, path: PathName, seconds: float, index: int, *, measured: bool
+) -> BlockRecord:
+    """One block with what everybody used meanwhile. In the null pair both paths are the direct."""
+    hop, upstream = stack.usage() if stack else Usage(), bench.upstream_usage()
+    done = bench.load.block("direct" if stack is None else path, seconds, index, measured=measured)
+    if stack:
+        stack.check_alive()
+    hop_after = stack.usage() if stack else Usage()
+    return BlockRecord(
+        index=index,
+        path=path,
+        seconds=done.seconds,
+        requests=done.requests,
+        errors=done.errors,
+        cpu_s=done.cpu_s,
+        hop_cpu_s=hop_after.cpu_s - hop.cpu_s,
+        hop_rss_mib=hop_after.rss_mib,
+        upstream_cpu_s=bench.upstream_usage().cpu_s - upstream.cpu_s,
+        errors_by_kind=done.errors_by_kind,
+        reconnects=done.reconnects,
+        connects=done.connects,
+        intended=done.intended,
+        send_lag_p50_ms=done.send_lag_p50_ms,
+        send_lag_p99_ms=done.send_lag_p99_ms,
+        waited=done.waited,
+        drain_s=done.drain_s,
+        gc_pauses=done.gc_pauses,
+        gc_s=done.gc_s,
+        steal_s=done.steal_s,
+    )
+
+
+def aim(bench: Bench, scenario: str, stack: Stack | None, load: Load) -> None:
+    proxied = stack.base_url if stack else bench.direct
+    calls = (bench.outside.call,) if bench.outside else ()
+    urls: dict[PathName, str] = {"direct": bench.direct, "proxied": proxied}
+    bench.load.prepare(scenario, urls, load, calls, straight=bool(stack and stack.straight))
+
+
+@contextmanager
+def open_target(bench: Bench, key: StackKey, logs: Path) -> Iterator[Stack | None]:
+    """The stack of a round; None for the null pair, which has no hop."""
+    if key == NULL:
+        yield None
+    elif bench.outside:
+        yield Stack(bench.outside.proxied, processes=(), ready_s=None)
+    else:
+        environment, cpus = bench.environments[key], machine.target_cpus()
+        stub = bench.upstream
+        upstreams, slow = (stub.backends, stub.slow) if stub else ((), "")
+        with open_stack(
+            *(key, environment, bench.direct, logs, cpus), upstreams=upstreams, slow_upstream=slow
+        ) as stack:
+            yield stack
+
+
+def _record(
+    planned: PlannedRound, position: int, cell: Cell, verdict: Verdict, stack: Stack | None
+) -> RoundRecord:
+    return RoundRecord(
+        cell=cell,
+        round=planned.number,
+        order=position,
+        started=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        verdict=verdict,
+        ready_s=stack.ready_s if stack else None,
+        commands=tuple(process.argv for process in stack.processes) if stack else (),
+    )
+
+
+def _folder_name(planned: PlannedRound) -> str:
+    return f"{planned.number}-{planned.cells[0].slug}"

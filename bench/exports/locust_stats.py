@@ -1,0 +1,62 @@
+"""`<cell>_stats.csv` in the columns of Locust's own, with float milliseconds.
+
+As in `nox -s locust`, Type is the path and Name the call; an Aggregated row ends each path, and
+none is over both, which would be the statistics of nothing. As Locust does it, failures are among
+the requests and their times; rates are over the measured seconds of the path.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.exports.cells import CellSamples
+from bench.model import PathName
+from bench.samples import PATHS
+
+PERCENTILES = {
+    **{"50%": 0.5, "66%": 0.66, "75%": 0.75, "80%": 0.8, "90%": 0.9, "95%": 0.95, "98%": 0.98},
+    **{"99%": 0.99, "99.9%": 0.999, "99.99%": 0.9999, "100%": 1.0},
+}
+COLUMNS = (
+    *("Type", "Name", "Request Count", "Failure Count"),
+    *("Median Response Time", "Average Response Time", "Min Response Time", "Max Response Time"),
+    *("Average Content Size", "Requests/s", "Failures/s"),
+    *PERCENTILES,
+)
+
+
+def encode(cell: CellSamples) -> bytes:
+    """A row per path and call, and one Aggregated per path; over all rounds."""
+    sink = io.StringIO()
+    writer = csv.writer(sink)  # \r\n, as Locust's
+    writer.writerow(COLUMNS)
+    for path in PATHS:
+        writer.writerows(_path(cell, path))
+    return sink.getvalue().encode()
+
+
+def _path(cell: CellSamples, path: PathName) -> Iterator[list[str]]:
+    seconds = sum(one.seconds(path) for one in cell.rounds)
+    rows = np.concatenate([one.of(path) for one in cell.rounds])
+    calls = cell.rounds[0].calls
+    for index in np.unique(rows["call"]).tolist():
+        yield _row(path, calls[index], rows[rows["call"] == index], seconds)
+    if len(rows):
+        yield _row(path, "Aggregated", rows, seconds)
+
+
+def _row(path: PathName, name: str, rows: NDArray[Any], seconds: float) -> list[str]:
+    times = rows["latency_ns"] / 1e6
+    failed = int((rows["error"] != 0).sum())
+    figures = (
+        *(np.median(times), times.mean(), times.min(), times.max()),
+        *(rows["bytes"].mean(), len(rows) / seconds, failed / seconds),
+        *np.quantile(times, tuple(PERCENTILES.values())),
+    )
+    return [path, name, str(len(rows)), str(failed), *(f"{float(one):.6f}" for one in figures)]

@@ -1,0 +1,67 @@
+"""Pure: sampled stacks -> which part of the hop the CPU time went to, and which functions.
+
+The stacks are folded, one a line, outermost frame first, as py-spy and flamegraph.pl write them:
+`main (server.py:10);wsgi (bottle.py:900);exchange (proxy_app/clients/lean.py:70) 12`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+# The innermost frame that one of these names says whose time it is; nobody's is the server's.
+PARTS = (
+    ("client", re.compile(r"\(proxy_app/(clients/|reader|wire|framing)")),
+    ("app", re.compile(r"\(proxy_app/")),
+    ("Bottle", re.compile(r"\((.*/)?bottle\.py")),
+)
+# A thread that only waits costs nothing, though py-spy counts it now and then.
+WAITS = re.compile(r"^_*(sig(timed)?wait|e?poll(_wait)?|select|pause|nanosleep|sleep|futex)\w* \(")
+SERVER = "server"
+TITLES = (SERVER, *(name for name, _ in reversed(PARTS)))
+
+Stack = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Hotspots:
+    """Shares of the samples that do not wait, 0 to 1: by part of the hop, and by function without
+    its callees. A call that blocks in the kernel (recv) may be among them: shares, not CPU time."""
+
+    samples: int
+    parts: dict[str, float]
+    functions: dict[str, float]  # `function (file)`, the dearest first
+
+
+def hotspots(folded: str) -> Hotspots:
+    """Raises ValueError when a line is no folded stack."""
+    parts, functions = Counter[str](), Counter[str]()
+    for stack, count in _stacks(folded):
+        if WAITS.match(stack[-1]):
+            continue
+        parts[_part(stack)] += count
+        functions[re.sub(r":\d+\)$", ")", stack[-1])] += count
+    total = parts.total()
+    return Hotspots(
+        total,
+        {name: parts[name] / total for name in TITLES} if total else {},
+        {name: count / total for name, count in functions.most_common()},
+    )
+
+
+def _stacks(folded: str) -> Iterator[tuple[Stack, int]]:
+    for line in folded.splitlines():
+        frames, _, count = line.rpartition(" ")
+        if not frames or not count.isdigit():
+            raise ValueError(f"no folded stack: {line[:200]!r}")
+        yield tuple(frames.split(";")), int(count)
+
+
+def _part(stack: Sequence[str]) -> str:
+    for frame in reversed(stack):
+        for name, pattern in PARTS:
+            if pattern.search(frame):
+                return name
+    return SERVER

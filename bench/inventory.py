@@ -1,0 +1,143 @@
+"""What `bench servers` shows: every server, its versions, where it is installed or why it cannot.
+
+Looks only: builds and fetches nothing. An interpreter that this machine has not is left out.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.environments import check_programs, is_installed, unsupported_reason
+from bench.interpreters import INTERPRETERS, Interpreter, find_interpreter
+from bench.locks import exceptions, lock_of, pinned
+from bench.model import TargetError
+from servers import SERVERS
+from servers.spec import NEEDS_PYTHON_3, TRACKS, Server
+
+
+@dataclass(frozen=True)
+class Place:
+    """A server on one interpreter: the version it has or would have ("" where it comes with the
+    interpreter or the system); `why_not`: it cannot run."""
+
+    version: str
+    installed: bool
+    why_not: str = ""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A server as a reader chooses it. The mappings hold reasons, by track and by capability."""
+
+    name: str
+    summary: str
+    bottle: str
+    on: Mapping[str, Place]
+    no_track: Mapping[str, str]
+    trap: str
+    cannot: Mapping[str, str]
+    cannot_on: Mapping[str, Mapping[str, str]]
+    held_back: tuple[str, ...]
+
+
+def found_here(names: Iterable[str] = ()) -> dict[str, Interpreter]:
+    """The interpreters of these names (none: all) that this machine has; fetches nothing."""
+    wanted = tuple(names) or tuple(INTERPRETERS)
+    with ThreadPoolExecutor(len(wanted)) as pool:
+        found = zip(wanted, pool.map(_find, wanted), strict=True)
+        return {name: one for name, one in found if one is not None}
+
+
+def inventory(interpreters: Mapping[str, Interpreter]) -> list[Entry]:
+    """Every server against these interpreters."""
+    return [
+        Entry(
+            name=server.name,
+            summary=server.summary,
+            bottle=server.bottle,
+            on={name: _place(server, one) for name, one in interpreters.items()},
+            no_track=server.no_track,
+            trap=server.trap,
+            cannot=server.capabilities.reasons,
+            cannot_on=server.capabilities.on,
+            held_back=exceptions(server),
+        )
+        for server in SERVERS.values()
+    ]
+
+
+def print_inventory(entries: Iterable[Entry], console: Console) -> None:
+    """One table, then the reasons, server by server."""
+    entries = list(entries)
+    interpreters = list(entries[0].on)
+    table = Table(box=None, pad_edge=False)
+    for head in ("server", "version", "Bottle's"):
+        table.add_column(head, no_wrap=True)
+    for name in interpreters:
+        table.add_column(name.replace("cpython-", "C").replace("pypy-", "P"), justify="center")
+    table.add_column("how it runs")
+    for entry in entries:
+        marks = (_mark(place) for place in entry.on.values())
+        table.add_row(entry.name, _versions(entry), entry.bottle or "-", *marks, entry.summary)
+    console.print(table)
+    console.print("\nC CPython, P PyPy: ● installed  ○ built when it is needed  - cannot run")
+    console.print("On 2.7 only what needs it: the app itself is written for Python 3.\n")
+    for entry in entries:
+        for line in _reasons(entry):
+            console.print(f"{entry.name}: {line}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _find(name: str) -> Interpreter | None:
+    try:
+        return find_interpreter(name, provision=False)
+    except TargetError:
+        return None
+
+
+def _place(server: Server, interpreter: Interpreter) -> Place:
+    why_not = unsupported_reason(server, interpreter) or _absent(server)
+    if why_not:
+        return Place("", installed=False, why_not=why_not)
+    known = _pinned(lock_of(server, interpreter.name), interpreter.name)
+    return Place(known.get(server.distribution, ""), is_installed(server, interpreter))
+
+
+_pinned = functools.cache(pinned)
+
+
+def _absent(server: Server) -> str:
+    try:
+        check_programs(server)
+    except TargetError as error:
+        return f"{error}: {error.remedy}"
+    return ""
+
+
+def _mark(place: Place) -> str:
+    return "-" if place.why_not else "●" if place.installed else "○"
+
+
+def _versions(entry: Entry) -> str:
+    """The newest of all interpreters; an older Python may get an older one (see --json)."""
+    versions = [place.version for place in entry.on.values() if place.version]
+    return versions[-1] if versions else "-"
+
+
+def _reasons(entry: Entry) -> Iterable[str]:
+    whys = (place.why_not for place in entry.on.values())
+    for why in dict.fromkeys(why for why in whys if why not in ("", NEEDS_PYTHON_3)):
+        where = ", ".join(name for name, place in entry.on.items() if place.why_not == why)
+        yield f"not on {where}: {why}"
+    yield from (f"held back: {line}" for line in entry.held_back)
+    yield from (f"no track {one}: {why}" for one, why in entry.no_track.items() if one in TRACKS)
+    if entry.trap:
+        yield f"as shipped: {entry.trap}"
+    yield from (f"no {capability}: {why}" for capability, why in entry.cannot.items())
+    for where, reasons in entry.cannot_on.items():
+        yield from (f"no {capability} on {where}: {why}" for capability, why in reasons.items())

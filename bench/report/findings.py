@@ -1,0 +1,110 @@
+"""What else the figures say: scaling, tails, costs, warm-up, errors, gaps.
+
+Pure. One function a finding; each gives its sentences, none where the figures are missing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from bench.model import Run, Verdict
+from bench.report.figures import TIMES, count, ms, percentile, with_spread
+from bench.report.lines import Ladder, Line, ladders, lines, overlap, told
+from bench.report.phrases import language, listed, many, prose, shape
+from bench.report.rates import capacities, open_loops
+from bench.report.table import kinds, stories
+from bench.report.words import cheapest, main_scenario, throughput
+
+
+def findings(run: Run, scenario: str) -> list[str]:
+    """Sentences on one scenario, in order of weight; the headline's own are not said again."""
+    ordered = lines(run, scenario)
+    main = scenario == main_scenario(run)
+    parts = [] if main else [_ended(cheapest(ordered)), throughput(ordered)]
+    parts += [_ladder(ladder) for ladder in ladders(ordered)]
+    parts += [_tail(ordered), _cost(ordered), _restless(ordered)]
+    parts += [*capacities(run, scenario), *open_loops(run, scenario)]
+    parts += [_failures(ordered), _missing(ordered)]
+    return [part for part in parts if part]
+
+
+def _ended(sentence: str) -> str:
+    return f"{sentence}." if sentence else ""
+
+
+def _ladder(ladder: Ladder) -> str:
+    first, last = ladder.steps[0][1], ladder.steps[-1][1]
+    a, b = first.saturated(), last.saturated()
+    if not (a and b and a.rps and b.rps and a.rps.value > 0):
+        return ""
+    who = f"{first.stack.server} on {language(first.stack.interpreter)}"
+    text = f"{who}, {shape(first).strip() or 'one process'} → {shape(last).strip()}: "
+    text += f"{count(a.rps.value)} → {count(b.rps.value)} requests/s"
+    if overlap(a.rps, b.rps):
+        text += ", no visible difference"
+    else:
+        text += f" ({b.rps.value / a.rps.value:.2f}{TIMES})"
+    before, after = first.extra(0.5), last.extra(0.5)
+    if before and after:
+        text += f"; extra p50 {ms(before.value)} → {ms(after.value)} ms"
+    return f"{text}."
+
+
+def _tail(ordered: Sequence[Line]) -> str:
+    """How much of the tail can be told from nothing."""
+    parts = []
+    for q in (0.99, 0.999):
+        known = [(line, extra) for line in ordered if (extra := line.extra(q))]
+        seen = [(line, extra) for line, extra in known if told(extra, line.floor.get(q, 0.0))]
+        if not known:
+            continue
+        text = f"at {percentile(q)} the extra latency of {len(seen)} of {many(len(known), 'stack')}"
+        text += " is told from zero"
+        if seen:
+            line, extra = min(seen, key=lambda pair: pair[1].value)
+            text += f" (least: {prose(line)}, {with_spread(extra)})"
+        parts.append(text)
+    return f"Tail: {'; '.join(parts)}." if parts else ""
+
+
+def _cost(ordered: Sequence[Line]) -> str:
+    costs = [
+        (cell.cpu_us_per_request, line)
+        for line in ordered
+        if (cell := line.saturated()) and cell.cpu_us_per_request is not None
+    ]
+    if len(costs) < 2:
+        return ""
+    low, high = min(costs, key=lambda c: c[0]), max(costs, key=lambda c: c[0])
+    return (
+        f"CPU for one request: from {count(low[0])} µs ({prose(low[1])}) to {count(high[0])} µs "
+        f"({prose(high[1])})."
+    )
+
+
+def _restless(ordered: Sequence[Line]) -> str:
+    restless = []
+    for line in ordered:
+        curves = line.warmed().warm_curves
+        never = sum(not curve.steady for curve in curves)
+        if never and line.ranked:
+            restless.append(f"{prose(line)} ({never} of {many(len(curves), 'round')})")
+    return f"Never steady within the warm-up's ceiling: {listed(restless, 6)}." if restless else ""
+
+
+def _failures(ordered: Sequence[Line]) -> str:
+    failed = []
+    for line in ordered:
+        number = sum(cell.errors for cell in line.cells)
+        sent = number + sum(cell.requests for cell in line.cells)
+        if number:
+            failed.append(f"{prose(line)}: {count(number)} of {count(sent)} ({kinds(line.cells)})")
+    return f"Failed requests: {listed(failed, 6)}." if failed else ""
+
+
+def _missing(ordered: Sequence[Line]) -> str:
+    verdicts = Counter(verdict for line in ordered for verdict in {s[0] for s in stories(line)})
+    del verdicts[Verdict.OK]
+    gaps = [f"{many(number, 'stack')} {verdict}" for verdict, number in verdicts.items()]
+    return f"Without figures, or some of them: {listed(gaps, 6)}." if gaps else ""

@@ -1,0 +1,47 @@
+"""Parts of sentences: the names of stacks, lists, plurals. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.model import Topology
+from bench.report.figures import count
+from bench.report.lines import Line
+
+_LANGUAGES = {"cpython": "CPython", "pypy": "PyPy"}
+
+
+def prose(line: Line) -> str:
+    """`waitress on PyPy 3.11 behind nginx on 4 ports`."""
+    topology = Topology.parse(line.stack.topology)
+    if topology.alone:
+        return f"{topology.before} alone"
+    if line.stack.interpreter == "-":
+        return "the hop that was already running"
+    return f"{line.stack.server} on {language(line.stack.interpreter)}{shape(line)}"
+
+
+def language(interpreter: str) -> str:
+    """`pypy-3.11` -> `PyPy 3.11`."""
+    name, _, version = interpreter.partition("-")
+    return f"{_LANGUAGES.get(name, name)} {version}".strip()
+
+
+def shape(line: Line) -> str:
+    """What follows a server's name: ` behind nginx on 4 ports`, ` with 4 workers`, or nothing."""
+    topology = Topology.parse(line.stack.topology)
+    if topology.balancer:
+        return f" behind {topology.before} on {many(topology.count, 'port')}"
+    return f" with {topology.count} workers" if topology.count > 1 else ""
+
+
+def many(number: int, noun: str) -> str:
+    """`1 port`, `4 ports`."""
+    return f"{count(number)} {noun}" if number == 1 else f"{count(number)} {noun}s"
+
+
+def listed(names: Sequence[str], most: int = 4) -> str:
+    """`A, B and C`; a long list is cut and says by how many."""
+    long = len(names) > most + 1
+    shown = [*names[:most], f"{len(names) - most} more"] if long else list(names)
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"

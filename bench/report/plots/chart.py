@@ -1,0 +1,65 @@
+"""What the plots are made from, and what they measure of a line. Pure: nothing is drawn here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from bench.model import Interval
+from bench.report.lines import Line
+
+Measure = Callable[[Line], Interval | None]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One scenario: its lines in rank order, and the loads they take their figures from.
+
+    `every` has what is not compared with the rest, too: balancers alone, stacks as shipped.
+    """
+
+    scenario: str
+    lines: tuple[Line, ...]
+    small: str  # of latency
+    large: str  # of throughput
+    every: tuple[Line, ...] = ()
+
+
+def known(chart: Chart) -> list[Line]:
+    """The lines with an extra p50, in rank order."""
+    return [line for line in chart.lines if line.extra(0.5)]
+
+
+def short(line: Line) -> str:
+    """The stack's name, without a topology of one process."""
+    return str(line.stack).replace(f" · {line.stack.topology}", _where(line), 1)
+
+
+def without_interpreter(line: Line) -> str:
+    """`waitress · nginx:2`: what the stacks of both interpreters have in common."""
+    return short(line).replace(f" · {line.stack.interpreter}", "", 1)
+
+
+def by_server(lines: Iterable[Line]) -> dict[str, list[Line]]:
+    """`waitress · nginx:2` -> its lines, one per interpreter."""
+    groups: dict[str, list[Line]] = {}
+    for line in lines:
+        groups.setdefault(without_interpreter(line), []).append(line)
+    return groups
+
+
+def _where(line: Line) -> str:
+    return "" if line.stack.topology == "1" else f" · {line.stack.topology}"
+
+
+def rps(line: Line) -> Interval | None:
+    """Verified responses a second at the largest load."""
+    cell = line.saturated()
+    return cell.rps if cell else None
+
+
+def cpu(line: Line) -> Interval | None:
+    """CPU µs per request at the largest load; it has no bounds."""
+    cell = line.saturated()
+    spent = cell.cpu_us_per_request if cell else None
+    return None if spent is None else Interval(spent, None, None)

@@ -1,0 +1,49 @@
+"""What open loops and capacity searches say, in sentences. Pure."""
+
+from __future__ import annotations
+
+from bench.model import CapacityRow, Load, Run, Summary, Verdict
+from bench.report.figures import count, ms, percentile
+from bench.report.phrases import language
+
+
+def open_loops(run: Run, scenario: str) -> list[str]:
+    """Both times of every open-loop cell: response (from the intended time) and service."""
+    return [
+        _times(row)
+        for row in run.summaries
+        if row.cell.scenario == scenario and row.verdict is Verdict.OK and row.service_quantiles
+    ]
+
+
+def capacities(run: Run, scenario: str) -> list[str]:
+    """The highest rate at which each stack kept the objective."""
+    rows = [row for row in run.capacities if row.scenario == scenario]
+    return [_capacity(row) for row in sorted(rows, key=lambda row: -(row.low or 0))]
+
+
+def _times(row: Summary) -> str:
+    """`waitress on CPython 3.11 at p500 (open loop, 500 of 500/s): response p50 0.3 ms …`."""
+    service = {one.q: one.proxied_ms for one in row.service_quantiles}
+    both = ", ".join(
+        f"{percentile(one.q)} {ms(one.proxied_ms)} ms response and {ms(service[one.q])} ms service"
+        for one in row.quantiles
+        if one.q in service
+    )
+    achieved = f"{count(row.rps.value)} of " if row.rps else ""
+    lag = row.send_lag_p99_ms
+    late = "" if lag is None else f"; send lag p99 {ms(lag)} ms"
+    stack = row.cell.stack
+    name = f"{stack.server} on {language(stack.interpreter)} ({stack.topology})"
+    rate = count(row.intended_rps or Load.parse(row.cell.load).rate)
+    return f"{name} at {row.cell.load}, {achieved}{rate}/s: {both}{late}"
+
+
+def _capacity(row: CapacityRow) -> str:
+    name = f"{row.stack.server} on {language(row.stack.interpreter)} ({row.stack.topology})"
+    why = f" ({row.reason})" if row.reason else ""
+    if row.low is None:
+        return f"{name}: no rate was shown to keep {row.objective}{why}"
+    if row.high is None:
+        return f"{name} keeps {row.objective} up to at least {count(row.low)}/s{why}"
+    return f"{name} keeps {row.objective} up to {count(row.low)}/s, not at {count(row.high)}/s{why}"

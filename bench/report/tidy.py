@@ -1,0 +1,99 @@
+"""summary.csv: a row per cell, tidy, for programs and spreadsheets.
+
+The columns and their order are an interface: other tools read them by name. Times are
+milliseconds; an empty field means not measured, never zero.
+"""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from bench.model import QUANTILES, Interval, Run, Summary
+from bench.report.lines import delta
+
+_TAGS = {0.50: "p50", 0.90: "p90", 0.99: "p99", 0.999: "p999"}
+_HEAD = (
+    *("server", "interpreter", "interpreter_version", "server_version", "client", "topology"),
+    *("scenario", "load", "track", "verdict", "reason", "rounds", "requests", "errors"),
+    *("rps", "cpu_us_per_request", "rss_mib"),
+)
+_LATENCY = [
+    name.format(_TAGS[q])
+    for q in QUANTILES
+    for name in (
+        "direct_{}_ms",
+        "proxied_{}_ms",
+        "extra_{}_ms",
+        "extra_{}_low_ms",
+        "extra_{}_high_ms",
+    )
+]
+_TAIL = ("warm_requests", "send_lag_p99_ms", "generator_cpu", "rank_low", "rank_high", "spread")
+COLUMNS = (*_HEAD, *_LATENCY, *_TAIL)
+
+
+def write_csv(run: Run, path: Path) -> None:
+    """Write every cell of the run, whatever its verdict, in the run's order."""
+    with path.open("w", newline="", encoding="utf-8") as sink:
+        writer = csv.DictWriter(sink, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(row(summary) for summary in run.summaries)
+
+
+def row(summary: Summary) -> dict[str, str]:
+    """One cell as text by column."""
+    cell, stack = summary.cell, summary.cell.stack
+    measured = summary.rounds > 0
+    values: dict[str, str | float | None] = {
+        "server": stack.server,
+        "interpreter": stack.interpreter,
+        "interpreter_version": summary.interpreter_version,
+        "server_version": summary.server_version,
+        "client": stack.client,
+        "topology": stack.topology,
+        "scenario": cell.scenario,
+        "load": cell.load,
+        "track": stack.track,
+        "verdict": str(summary.verdict),
+        "reason": summary.reason,
+        "rounds": summary.rounds,
+        "requests": summary.requests if measured else None,
+        "errors": summary.errors if measured else None,
+        "rps": _middle(summary.rps),
+        "cpu_us_per_request": summary.cpu_us_per_request,
+        "rss_mib": summary.rss_mib,
+        "warm_requests": summary.warm_requests,
+        "send_lag_p99_ms": summary.send_lag_p99_ms,
+        "generator_cpu": summary.generator_cpu,
+        "rank_low": summary.rank_low,
+        "rank_high": summary.rank_high,
+        "spread": "/".join(f"{one:.3f}" for one in summary.spread),
+    }
+    for q in QUANTILES:
+        values.update(_latency(summary, q))
+    return {name: _text(values[name]) for name in COLUMNS}
+
+
+def _latency(summary: Summary, q: float) -> dict[str, str | float | None]:
+    found, tag = delta(summary, q), _TAGS[q]
+    return {
+        f"direct_{tag}_ms": found.direct_ms if found else None,
+        f"proxied_{tag}_ms": found.proxied_ms if found else None,
+        f"extra_{tag}_ms": found.extra_ms.value if found else None,
+        f"extra_{tag}_low_ms": found.extra_ms.low if found else None,
+        f"extra_{tag}_high_ms": found.extra_ms.high if found else None,
+    }
+
+
+def _middle(interval: Interval | None) -> float | None:
+    return interval.value if interval else None
+
+
+def _text(value: str | float | None) -> str:
+    """Floats keep six decimals (nanoseconds, where the unit is ms): never fewer than three."""
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.6f}" if value == value else ""
+    return str(value)

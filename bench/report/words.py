@@ -1,0 +1,207 @@
+"""The top of the report in words: the headline, the null run, what to be careful of.
+
+Pure. Where intervals overlap it says 'tie' or 'level', never an order; a figure that is missing
+gives no sentence at all.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from bench.model import QUANTILES, Run, Summary, Verdict
+from bench.report.contrasts import twins
+from bench.report.figures import count, ms, percentile, spread_count, spread_ms, with_spread
+from bench.report.lines import (
+    Line,
+    leaders,
+    lines,
+    loads,
+    null_floor,
+    overlap,
+    scenarios,
+    told,
+)
+from bench.report.phrases import listed, many, prose
+
+STUB_FACTOR = 5  # the stub must carry this many times the fastest hop's rate
+FEW_ROUNDS = 3
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The answer: one sentence, and two or three that qualify it."""
+
+    title: str
+    more: tuple[str, ...] = ()
+
+
+def main_scenario(run: Run) -> str | None:
+    """The plainest scenario with a figure: the one that the headline is about."""
+    return next((name for name in scenarios(run) if leaders(lines(run, name))), None)
+
+
+def headline(run: Run) -> Headline:
+    """The answer for the main scenario; what became of the cells where there is none."""
+    if scenario := main_scenario(run):
+        ordered, load = lines(run, scenario), loads(run, scenario)[0]
+        more = (_range(ordered, scenario, load), throughput(ordered), _interpreters(ordered))
+        return Headline(cheapest(ordered), tuple(filter(None, more)))
+    verdicts = Counter(str(summary.verdict) for summary in run.summaries)
+    if not verdicts:
+        return Headline("Nothing was measured: the run has no cells")
+    counted = ", ".join(f"{number} {verdict}" for verdict, number in verdicts.items())
+    return Headline("No hop was measured", (f"Cells: {counted}. The reasons are below.",))
+
+
+def cheapest(ordered: Sequence[Line]) -> str:
+    """Who adds the least at p50, ties said as ties; "" where nothing is known."""
+    first = leaders(ordered)
+    best = first[0].extra(0.5) if first else None
+    if best is None:
+        return ""
+    if best.low is None:
+        return (
+            f"The smallest extra p50 seen is {ms(best.value)} ms, {prose(first[0])}; "
+            "one round gives no interval, so no order"
+        )
+    if len(first) > 1:
+        names = listed([prose(line) for line in first])
+        return f"{names} tie for the cheapest hop: {_between(first)} more at p50"
+    if not told(best, first[0].floor.get(0.5, 0.0)):
+        return f"{prose(first[0])} adds nothing at p50 that this machine can show"
+    return f"{prose(first[0])} is the cheapest hop: it adds {with_spread(best)} at p50"
+
+
+def _between(tied: Sequence[Line]) -> str:
+    """`about 0.2 ms` where the middles are within a tenth of each other, else from which to which.
+
+    Wide intervals make ties of middles that are far apart.
+    """
+    values = [extra.value for line in tied if (extra := line.extra(0.5))]
+    low, high = min(values), max(values)
+    if high - low <= abs(low) / 10:
+        return f"about {ms(low)} ms"
+    return f"not told apart, from {ms(low)} to {ms(high)} ms"
+
+
+def throughput(ordered: Iterable[Line]) -> str:
+    """Who answers the most requests a second at the largest load."""
+    cells = [(line, cell.rps) for line in ordered if (cell := line.saturated()) and cell.rps]
+    if not cells:
+        return ""
+    best, top = max(cells, key=lambda pair: pair[1].value)
+    level = [prose(line) for line, rps in cells if line is not best and overlap(rps, top)]
+    beside = f", level with {listed(level)}" if level else ""
+    rate = f"{count(top.value)} {spread_count(top)}".rstrip()
+    return (
+        f"The most requests a second: {rate} by "
+        f"{prose(best)} ({best.throughput.cell.load}){beside}."
+    )
+
+
+def null_words(run: Run) -> list[str]:
+    """What the method reports where there is nothing to find, an item per scenario and load."""
+    if not run.null:
+        return ["No null run (direct against direct) was made: the noise floor is not known."]
+    floor = [f"At the run's start: {run.floor}."] if run.floor else []
+    return [_null(run, summary) for summary in run.null] + floor
+
+
+def unfinished(run: Run) -> str:
+    """What a run that did not come to its end holds; "" for a complete one."""
+    if run.status == "complete":
+        return ""
+    done = sum(summary.rounds > 0 for summary in run.summaries)
+    how = "was interrupted" if run.status == "interrupted" else "had not ended"
+    return (
+        f"This run {how}: {done} of {many(len(run.summaries), 'cell')} have figures, "
+        "and they rest on the rounds that were finished."
+    )
+
+
+def cautions(run: Run) -> list[str]:
+    """What stands above everything else: an unfinished run, few rounds, a stub at its limit."""
+    found = [unfinished(run)] if run.status != "complete" else []
+    rounds = [summary.rounds for summary in run.summaries if summary.verdict is Verdict.OK]
+    if rounds and min(rounds) < FEW_ROUNDS:
+        found.append(
+            f"Few rounds (fewest: {min(rounds)}): an interval from so few fresh starts may be "
+            "too narrow. Run again with more (--rounds) before you decide by a small difference."
+        )
+    return [*found, *_stub(run), *_false_effects(run), *run.warnings]
+
+
+def upstream_words(run: Run) -> str:
+    """The stub's capacity against the fastest hop; "" where it was not measured."""
+    stub = run.upstream
+    if not (stub and stub.capacity_rps and stub.fastest_hop_rps):
+        return ""
+    return (
+        f"The upstream stub alone carries {count(stub.capacity_rps)} requests/s on its core, "
+        f"{stub.capacity_rps / stub.fastest_hop_rps:.1f} times the fastest hop's "
+        f"{count(stub.fastest_hop_rps)}."
+    )
+
+
+def _stub(run: Run) -> list[str]:
+    stub = run.upstream
+    if not (stub and stub.capacity_rps and stub.fastest_hop_rps):
+        return []
+    if stub.capacity_rps >= STUB_FACTOR * stub.fastest_hop_rps:
+        return []
+    return [
+        f"{upstream_words(run)} At least {STUB_FACTOR} times is wanted: the highest throughputs "
+        "here may be the stub's limit, not the hop's."
+    ]
+
+
+def _false_effects(run: Run) -> list[str]:
+    """Null runs that show an effect where there is none. One in twenty does so by chance."""
+    found = []
+    for summary in run.null:
+        seen = [percentile(item.q) for item in summary.quantiles if told(item.extra_ms)]
+        if seen and summary.verdict is Verdict.OK:
+            found.append(
+                f"The null run of {summary.cell.scenario}, {summary.cell.load} shows an effect at "
+                f"{listed(seen)} where there is none: take small differences there with care."
+            )
+    return found
+
+
+def _null(run: Run, summary: Summary) -> str:
+    where = f"{summary.cell.scenario}, {summary.cell.load}"
+    floor = null_floor(run, summary.cell.scenario, summary.cell.load)
+    if not floor:
+        return f"{where}: no sound null run ({summary.reason or summary.verdict})."
+    limits = [f"{ms(floor[q])} ms at {percentile(q)}" for q in QUANTILES if q in floor]
+    middle = next((item.extra_ms for item in summary.quantiles if item.q == 0.5), None)
+    reported = f" (it reported {ms(middle.value)} {spread_ms(middle)} at p50)" if middle else ""
+    return f"{where}: {listed(limits)}{reported}."
+
+
+def _range(ordered: Sequence[Line], scenario: str, load: str) -> str:
+    known = [(line, extra) for line in ordered if (extra := line.extra(0.5))]
+    direct = median(found.direct_ms for line in ordered if (found := line.delta(0.5)))
+    base = f", where a direct request takes {ms(direct)} ms"
+    if len(known) == 1:
+        return f"It is the only stack measured ({scenario}, {load}{base})."
+    worst, most = max(known, key=lambda pair: pair[1].value)
+    return (
+        f"The largest extra p50 of {many(len(known), 'stack')} ({scenario}, {load}{base}): "
+        f"{with_spread(most)}, {prose(worst)}."
+    )
+
+
+def _interpreters(ordered: Iterable[Line]) -> str:
+    signs = [row.sign for row in twins(ordered)]
+    if not signs:
+        return ""
+    said = ((-1, "cheaper on"), (1, "dearer on"), (0, "not told apart on"))
+    parts = [f"{words} {signs.count(sign)}" for sign, words in said if signs.count(sign)]
+    return (
+        f"On {many(len(signs), 'stack')} that ran on both interpreters, PyPy's hop is "
+        f"{listed(parts)} (extra p50)."
+    )

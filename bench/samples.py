@@ -1,0 +1,304 @@
+"""Results on disk: the only reader and writer of results/.
+
+    results/<YYYYmmdd-HHMMSS-xxxx>/run.json                          Run (bench.model)
+                                  /samples/<cell>/round-<n>.parquet  a row per request: SAMPLE
+                                  /samples/<cell>/round-<n>.json     RoundRecord: all else
+    results/latest                                                   the newest run
+
+Every file is written beside its place and renamed into it: what has its name is whole. A round is
+finished when its .json is there. Nothing here needs a live server.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import secrets
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from bench.model import Cell, HarnessError, PathName, Run, UserError, Verdict, WarmCurve
+from bench.plan import Selection
+
+RESULTS = Path("results")
+PATHS: tuple[PathName, ...] = ("direct", "proxied")
+ERRORS = (
+    "",  # verified: whole, with the status and the length that were expected
+    "refused",
+    "reset",  # the connection ended before the response's headers were there
+    "timeout",
+    "short-body",  # the connection ended before the response's body was whole
+    "bad-status",
+    "wrong-length",
+    "parse",  # not HTTP
+    "no-port",  # the generator's own limit: no free port or file descriptor
+    "tls",  # no agreement on a secure connection, or a certificate that is not to be trusted
+)
+
+SAMPLE = np.dtype(
+    [
+        ("intended_ns", "<i8"),  # perf_counter_ns; when the schedule wanted the request sent
+        (
+            "sent_ns",
+            "<i8",
+        ),  # when it was sent, or given up; a closed loop has no schedule: the same
+        ("latency_ns", "<i8"),  # response time: from intended_ns to the last byte
+        ("first_byte_ns", "<i8"),  # from sent_ns to the first byte; -1: none came
+        ("bytes", "<u4"),  # of the body
+        ("block", "<u2"),
+        ("status", "<u2"),  # 0: none came
+        ("connection", "<u2"),  # number of the user, from 0; an open loop takes the last used first
+        ("call", "u1"),  # index into the scenario's calls; names in the file's metadata
+        ("path", "u1"),  # index into PATHS
+        ("error", "u1"),  # index into ERRORS
+    ]
+)
+_CLOCKS = ("intended_ns", "sent_ns", "latency_ns", "first_byte_ns")
+_RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@dataclass(frozen=True)
+class BlockRecord:
+    """One measured block. CPU is seconds inside the block, memory the peak until its end.
+
+    The fields from `intended` on are described at bench.load.protocol.BlockDone.
+    """
+
+    index: int
+    path: PathName
+    seconds: float  # mean over the connections, or of the schedule: bench.load.protocol.BlockDone
+    requests: int  # verified
+    errors: int
+    cpu_s: float  # of the load process
+    hop_cpu_s: float
+    hop_rss_mib: float
+    upstream_cpu_s: float
+    errors_by_kind: dict[str, int] = field(default_factory=dict)
+    reconnects: int = 0
+    connects: int = 0
+    intended: int | None = None
+    send_lag_p50_ms: float | None = None
+    send_lag_p99_ms: float | None = None
+    waited: int = 0
+    drain_s: float = 0.0
+    gc_pauses: int = 0
+    gc_s: float = 0.0
+    steal_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class RoundRecord:
+    """One round of a cell, as it was: everything but the requests themselves."""
+
+    cell: Cell
+    round: int
+    order: int  # position in the run's shuffled order
+    started: str  # ISO 8601, UTC
+    verdict: Verdict
+    reason: str = ""
+    remedy: str = ""
+    ready_s: float | None = None  # from the start to the first answered request
+    warm: WarmCurve | None = None
+    blocks: tuple[BlockRecord, ...] = ()
+    commands: tuple[tuple[str, ...], ...] = ()  # exact argv of every process of the hop
+    spread: tuple[int, ...] = ()  # requests that each backend passed on, in the order of its port
+    versions: dict[str, str] = field(default_factory=dict)
+
+
+def new_run_folder(results: Path, now: datetime, kind: str = "") -> Path:
+    """Make results/<YYYYmmdd-HHMMSS-xxxx>[-kind]; the four digits are random."""
+    suffix = f"-{kind}" if kind else ""
+    folder = results / f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}{suffix}"
+    with explained(folder):
+        folder.mkdir(parents=True)
+    return folder
+
+
+def point_latest(results: Path, folder: Path) -> None:
+    """Let results/latest lead to `folder`: a symbolic link, or a file with its name."""
+    if folder.parent.resolve() != results.resolve():
+        raise HarnessError(f"{folder} is not in {results}")
+    temporary = results / f".latest-{os.getpid()}"
+    with explained(folder):
+        temporary.unlink(missing_ok=True)
+        try:
+            temporary.symlink_to(folder.name)
+        except OSError:  # a file system without links
+            temporary.write_text(folder.name + "\n")
+        temporary.replace(results / "latest")
+
+
+def find_run(results: Path, name: str = "latest") -> Path:
+    """The folder of a run by its id, by `latest`, or by its path. Raises UserError if none."""
+    folder = results / name
+    if folder.is_file():
+        folder = results / folder.read_text().strip()
+    for candidate in (folder, Path(name)):
+        if candidate.is_dir():
+            return candidate.resolve()
+    raise UserError(f"there is no run {name!r} in {results}; `ls {results}` shows what there is")
+
+
+def open_run(folder: Path) -> Run:
+    """What run.json says. Raises UserError when there is none or it is not ours."""
+    file = folder / "run.json"
+    try:
+        run = msgspec.json.decode(file.read_bytes(), type=Run)
+    except OSError as error:
+        raise UserError(f"{folder} holds no run: {error.strerror}: {file.name}") from error
+    except msgspec.DecodeError as error:
+        raise UserError(f"{file} cannot be read: {error}") from error
+    if run.schema != Run.schema:
+        raise UserError(f"{file} has schema {run.schema}; this version reads {Run.schema}")
+    return run
+
+
+def write_run(folder: Path, run: Run) -> None:
+    """Write run.json. Raises UserError when the disk is full."""
+    _write(folder / "run.json", _json(run))
+
+
+def write_selection(folder: Path, selection: Selection) -> None:
+    """Write what was asked for, for --resume. Raises UserError when the disk is full."""
+    _write(folder / "selection.json", _json(selection))
+
+
+def read_selection(folder: Path) -> Selection:
+    """What the run of `folder` was asked for. Raises UserError when that is not known."""
+    try:
+        return msgspec.json.decode((folder / "selection.json").read_bytes(), type=Selection)
+    except (OSError, msgspec.DecodeError) as error:
+        raise UserError(f"{folder} cannot be resumed: {error}") from error
+
+
+def samples_file(folder: Path, cell: Cell, number: int) -> Path:
+    """Where the samples of one round of a cell are."""
+    return folder / "samples" / cell.slug / f"round-{number}.parquet"
+
+
+def write_samples(file: Path, rows: NDArray[Any], calls: tuple[str, ...] = ()) -> int:
+    """Write rows of SAMPLE as Parquet; bytes written. `calls`: the names behind the call index.
+
+    Raises UserError when the disk is full.
+    """
+    names = {"schema": "1", "calls": calls, "paths": PATHS, "errors": ERRORS}
+    metadata = {"onehop": msgspec.json.encode(names).decode()}
+    columns = {name: np.ascontiguousarray(rows[name]) for name in SAMPLE.names or ()}
+    table = pa.table(columns).replace_schema_metadata(metadata)
+    sink = pa.BufferOutputStream()
+    pq.write_table(
+        table,
+        sink,
+        compression="zstd",
+        compression_level=1,
+        use_dictionary=[name for name in columns if name not in _CLOCKS],
+        column_encoding=dict.fromkeys(_CLOCKS, "DELTA_BINARY_PACKED"),
+    )
+    return _write(file, sink.getvalue())
+
+
+def read_samples(file: Path) -> NDArray[Any]:
+    """Rows of SAMPLE. Raises HarnessError when the file is missing or broken."""
+    try:
+        table = pq.read_table(file, memory_map=False)
+        rows = np.empty(table.num_rows, SAMPLE)
+        for name in SAMPLE.names or ():
+            rows[name] = table[name].to_numpy()
+    except (OSError, KeyError, pa.ArrowException) as error:
+        raise HarnessError(f"{file} cannot be read: {error}") from error
+    return rows
+
+
+def read_call_names(file: Path) -> tuple[str, ...]:
+    """The names behind the call index of a samples file. Raises HarnessError when it is broken."""
+    try:
+        metadata = pq.read_schema(file).metadata or {}
+        return tuple(msgspec.json.decode(metadata[b"onehop"])["calls"])
+    except (OSError, KeyError, msgspec.DecodeError, pa.ArrowException) as error:
+        raise HarnessError(f"{file} cannot be read: {error}") from error
+
+
+def write_file(file: Path, content: bytes) -> None:
+    """Write a file of the run whole or not at all. Raises UserError when the disk is full."""
+    _write(file, content)
+
+
+def write_round(folder: Path, record: RoundRecord) -> None:
+    """Write round-<n>.json, which makes the round a finished one: its samples come before it.
+
+    Raises UserError when the disk is full.
+    """
+    _write(samples_file(folder, record.cell, record.round).with_suffix(".json"), _json(record))
+
+
+def read_rounds(folder: Path) -> Iterator[RoundRecord]:
+    """Every finished round in the run's order; what cannot be read is left out with a warning."""
+    records = [_read_round(file) for file in folder.glob("samples/*/round-*.json")]
+    yield from sorted((r for r in records if r), key=lambda r: (r.order, r.round, r.cell))
+
+
+def finished_rounds(folder: Path) -> set[tuple[Cell, int]]:
+    """What --resume need not measure again: rounds that are whole, their samples included."""
+    return {(record.cell, record.round) for record in read_rounds(folder)}
+
+
+def _read_round(file: Path) -> RoundRecord | None:
+    try:
+        record = msgspec.json.decode(file.read_bytes(), type=RoundRecord)
+        if record.blocks:
+            pq.read_metadata(file.with_suffix(".parquet"))
+    except (OSError, msgspec.DecodeError, pa.ArrowException) as error:
+        warnings.warn(
+            f"{file} is left out, its round counts as not measured: {error}", stacklevel=3
+        )
+        return None
+    return record
+
+
+def _json(value: object) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n"
+
+
+def _write(file: Path, content: bytes | pa.Buffer) -> int:
+    temporary = file.with_name(f".{file.name}.{os.getpid()}")
+    with explained(file):
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_bytes(content)
+            temporary.replace(file)
+        finally:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+    return len(content)
+
+
+@contextlib.contextmanager
+def explained(file: Path) -> Iterator[None]:
+    """A full or read-only disk is the user's to cure: one line that says how."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise UserError(
+                f"disk full: cannot write {file}; free some space, then go on with --resume "
+                f"{_run_of(file)}"
+            ) from error
+        raise UserError(f"cannot write {file}: {error.strerror or error}") from error
+
+
+def _run_of(file: Path) -> str:
+    """The run that a file belongs to, for a message."""
+    return next((part for part in file.parts if _RUN_ID.fullmatch(part)), "RUN")

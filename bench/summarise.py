@@ -1,0 +1,251 @@
+"""Rounds on disk -> one Summary per cell: what was measured, with intervals, a verdict and ranks.
+
+Reads results/ through bench.samples and nothing else: `report` never needs a live server. Rows that
+never ran keep the summary that the run's start gave them.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench import stats
+from bench.bootstrap import Array
+from bench.facts import Block, Facts, kept_rate, send_lag_p99_ms
+from bench.model import ALONE, Cell, Load, PathName, Run, Summary, Verdict
+from bench.plan import EXTERNAL, NULL
+from bench.ranking import rank_intervals
+from bench.samples import (
+    PATHS,
+    BlockRecord,
+    RoundRecord,
+    open_run,
+    read_rounds,
+    read_samples,
+    samples_file,
+)
+from bench.trust import judge
+from bench.warm import classify, common_kind
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One round of a cell: its record, and its samples block by block."""
+
+    record: RoundRecord
+    blocks: tuple[Block, ...]
+
+    def on(self, path: PathName) -> list[Block]:
+        return [block for block in self.blocks if block.path == path]
+
+    def responses(self) -> stats.RoundSamples:
+        return self._pair(lambda block: block.response_ns)
+
+    def services(self) -> stats.RoundSamples:
+        return self._pair(lambda block: block.service_ns)
+
+    def _pair(self, times: Callable[[Block], Array]) -> stats.RoundSamples:
+        direct, proxied = (tuple(map(times, self.on(path))) for path in PATHS)
+        return stats.RoundSamples(direct, proxied)
+
+
+def summarise(folder: Path) -> Run:
+    """The run of `folder` with the summaries that its finished rounds give."""
+    run = open_run(folder)
+    records: dict[Cell, list[RoundRecord]] = defaultdict(list)
+    for record in read_rounds(folder):
+        records[record.cell].append(record)
+    known = {summary.cell: summary for summary in (*run.summaries, *run.null)}
+    fresh = {
+        cell: summarise_cell(known.get(cell) or Summary(cell, Verdict.OK), rounds, folder, run.seed)
+        for cell, rounds in records.items()
+    }
+    every = ranked({**known, **fresh}.values())
+    return replace(
+        run,
+        upstream=run.upstream and replace(run.upstream, fastest_hop_rps=_fastest(every)),
+        commands={
+            str(cell.stack): tuple(shlex.join(argv) for argv in rounds[-1].commands)
+            for cell, rounds in records.items()
+            if rounds[-1].commands
+        },
+        measured_s=sum(b.seconds for r in records.values() for one in r for b in one.blocks),
+        summaries=tuple(s for s in every if s.cell.stack != NULL),
+        null=tuple(s for s in every if s.cell.stack == NULL),
+    )
+
+
+def summarise_cell(
+    base: Summary, records: Sequence[RoundRecord], folder: Path, seed: int
+) -> Summary:
+    """One row. `base` brings what is known of the cell before any round."""
+    failure = next((r for r in records if r.verdict is not Verdict.OK), None)
+    rounds = [_measured(folder, r) for r in records if r.blocks]
+    failed = replace(
+        base,
+        verdict=failure.verdict if failure else Verdict.OK,
+        reason=failure.reason if failure else "",
+        remedy=failure.remedy if failure else "",
+    )
+    if not rounds:
+        return failed
+    row = _figures(failed, rounds, seed)
+    breaches = next((r.reason for r in records if r.reason), "")
+    return row if failure else _judged(replace(row, reason=breaches), rounds)
+
+
+def ranked(summaries: Iterable[Summary]) -> list[Summary]:
+    """Rank intervals by extra p50, among the OK cells of one scenario, load and track.
+
+    A balancer alone is ranked among its like: it is no proxy.
+    """
+    rows = sorted(summaries, key=lambda s: s.cell)
+    contests: dict[tuple[str, str, str, bool], list[int]] = defaultdict(list)
+    for index, row in enumerate(rows):
+        rows[index] = replace(row, rank_low=None, rank_high=None)
+        if row.verdict is Verdict.OK and row.quantiles and row.cell.stack != NULL:
+            stack = row.cell.stack
+            contest = (row.cell.scenario, row.cell.load, stack.track, stack.server == ALONE)
+            contests[contest].append(index)
+    for indices in contests.values():
+        ranks = rank_intervals([rows[i].quantiles[0].rounds_ms for i in indices])
+        for index, (low, high) in zip(indices, ranks, strict=True):
+            rows[index] = replace(rows[index], rank_low=low, rank_high=high)
+    return rows
+
+
+def _fastest(summaries: Iterable[Summary]) -> float | None:
+    """The highest rate of any hop: what the upstream's capacity is held against."""
+    rates = [s.rps.value for s in summaries if s.rps and s.cell.stack != NULL]
+    return max(rates, default=None)
+
+
+def _measured(folder: Path, record: RoundRecord) -> Measured:
+    rows = read_samples(samples_file(folder, record.cell, record.round))
+    ordered = rows[np.argsort(rows["block"], kind="stable")]
+    starts = np.searchsorted(ordered["block"], [block.index for block in record.blocks])
+    ends = np.searchsorted(ordered["block"], [b.index for b in record.blocks], side="right")
+    return Measured(
+        record,
+        tuple(
+            as_block(record.round, block, ordered[start:end])
+            for block, start, end in zip(record.blocks, starts, ends, strict=True)
+        ),
+    )
+
+
+def as_block(number: int, record: BlockRecord, rows: NDArray[Any]) -> Block:
+    """A measured block of round `number`: its record and its requests."""
+    return Block(
+        round=number,
+        path=record.path,
+        seconds=record.seconds,
+        drain_s=record.drain_s,
+        requests=record.requests,
+        errors=record.errors,
+        intended_ns=rows["intended_ns"],
+        sent_ns=rows["sent_ns"],
+        end_ns=rows["intended_ns"] + rows["latency_ns"],
+        verified=rows["error"] == 0,
+        connection=rows["connection"],
+        load_cpu_s=record.cpu_s,
+        upstream_cpu_s=record.upstream_cpu_s,
+        hop_cpu_s=record.hop_cpu_s,
+        gc_s=record.gc_s,
+        steal_s=record.steal_s,
+        waited=record.waited,
+    )
+
+
+def _figures(base: Summary, rounds: Sequence[Measured], seed: int) -> Summary:
+    """Everything that is counted or estimated, no judgement yet."""
+    proxied = [block for r in rounds for block in r.on("proxied")]
+    records = [block for r in rounds for block in r.record.blocks if block.path == "proxied"]
+    requests = sum(block.requests for block in proxied)
+    load = Load.parse(base.cell.load)
+    ours = base.cell.stack not in (NULL, EXTERNAL)  # processes that we can look at
+    warm = tuple(classify(r.record.warm) for r in rounds if r.record.warm)
+    steady = [curve.steady_requests for curve in warm if curve.steady_requests is not None]
+    pairs = [r.responses() for r in rounds]
+    ready = [r.record.ready_s for r in rounds if r.record.ready_s is not None]
+    return replace(
+        base,
+        rounds=len(rounds),
+        requests=requests,
+        errors=sum(block.errors for block in proxied),
+        errors_by_kind=dict(sum((Counter(b.errors_by_kind) for b in records), Counter())),
+        rps=stats.rate_interval([_rate(r.on("proxied"), load) for r in rounds]),
+        direct_rps=stats.rate_interval([_rate(r.on("direct"), load) for r in rounds]),
+        intended_rps=_intended(records, load),
+        cpu_us_per_request=(
+            1e6 * sum(b.hop_cpu_s for b in proxied) / requests if ours and requests else None
+        ),
+        rss_mib=(
+            median(max(b.hop_rss_mib for b in r.record.blocks) for r in rounds) if ours else None
+        ),
+        ready_s=median(ready) if ready else None,
+        quantiles=stats.quantile_deltas(pairs, seed),
+        service_quantiles=(
+            stats.quantile_deltas([r.services() for r in rounds], seed) if load.is_open else ()
+        ),
+        direct_cdf_ms=stats.cdf_ms([pair.direct for pair in pairs]),
+        proxied_cdf_ms=stats.cdf_ms([pair.proxied for pair in pairs]),
+        spread=_spread([r.record.spread for r in rounds if r.record.spread]),
+        warm_requests=int(median(steady)) if steady else None,
+        warm_kind=common_kind(warm),
+        warm_curves=warm,
+        send_lag_p99_ms=(
+            send_lag_p99_ms(b for r in rounds for b in r.blocks) if load.is_open else None
+        ),
+        generator_cpu=(
+            sum(b.load_cpu_s + b.upstream_cpu_s for b in proxied) / sum(b.span_s for b in proxied)
+        ),
+    )
+
+
+def _spread(counted: Sequence[Sequence[int]]) -> tuple[float, ...]:
+    """Each backend's share of the requests of all rounds; none where nothing was counted."""
+    sums = [sum(column) for column in zip(*counted, strict=True)]
+    return tuple(one / sum(sums) for one in sums) if sum(sums) else ()
+
+
+def _rate(blocks: Sequence[Block], load: Load) -> float:
+    """Verified responses a second: of a schedule, what was answered in its own time."""
+    rate = sum(block.requests for block in blocks) / sum(block.seconds for block in blocks)
+    return rate * kept_rate(blocks) if load.is_open else rate
+
+
+def _intended(records: Sequence[BlockRecord], load: Load) -> float | None:
+    """The rate of the schedules as they were drawn: a Poisson schedule's number varies."""
+    if not load.is_open:
+        return None
+    scheduled = [block for block in records if block.intended is not None]
+    if not scheduled:
+        return load.rate
+    return sum(b.intended or 0 for b in scheduled) / sum(b.seconds for b in scheduled)
+
+
+def _judged(row: Summary, rounds: Sequence[Measured]) -> Summary:
+    """The row with the verdict of the trust gate: the gravest, with the reasons for it."""
+    facts = Facts(
+        load=Load.parse(row.cell.load),
+        blocks=tuple(block for r in rounds for block in r.blocks),
+        quantiles=row.quantiles,
+        errors_by_kind=row.errors_by_kind,
+        is_null=row.cell.stack == NULL,
+    )
+    findings = judge(facts)
+    gravest = (Verdict.TARGET_FAILED, Verdict.UNTRUSTED, Verdict.OK)
+    for verdict in gravest:
+        if reasons := [one.reason for one in findings if one.verdict is verdict]:
+            known = [row.reason] if row.reason else []
+            return replace(row, verdict=verdict, reason="; ".join([*reasons, *known]))
+    return row
