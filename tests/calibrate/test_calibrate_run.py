@@ -1,0 +1,67 @@
+"""The whole of it: choosing checks, the report, the linter."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from bench import calibrate
+from bench.calibrate import linter
+from bench.calibrate.finding import Finding, Row
+from bench.calibrate.report import write_report
+from bench.model import UserError
+from bench.trust import judge as gate
+
+
+def test_an_unknown_check_is_the_users_mistake(tmp_path: Path) -> None:
+    """It says which there are, and writes nothing."""
+    with pytest.raises(UserError, match="truth, omission"):
+        calibrate.run(tmp_path, only=["speed"])
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_writes_its_report(tmp_path: Path) -> None:
+    """One check alone: status 0 and a report that says passed."""
+    said: list[str] = []
+    affinity = os.sched_getaffinity(0)
+    try:
+        assert calibrate.run(tmp_path, only=["linter"], say=said.append) == 0
+    finally:
+        os.sched_setaffinity(0, affinity)
+    folder = tmp_path / "calibration"
+    assert "linter: passed" in (folder / "report.md").read_text()
+    assert json.loads((folder / "calibration.json").read_bytes())["findings"][0]["name"] == "linter"
+    assert any("report.html" in line for line in said)
+
+
+def test_a_report_shows_every_verdict_escaped(tmp_path: Path) -> None:
+    """Passed, failed and not run, with limit and remedy; what was measured is text, not markup."""
+    findings = [
+        Finding("rate", "on time", (Row("lag", "<b>9 ms", "≤ 0.5 ms", False),)),
+        Finding(
+            "cost", "cheap", (Row("lean", "1 µs", passed=True),), curves={"a": ((0.0,), (1.0,))}
+        ),
+        Finding("cross-check", "", gap="wrk is not installed", remedy="nox -s provision"),
+    ]
+    page = write_report(findings, tmp_path, seed=1, warnings=["other programs run"]).read_text()
+    assert "1 of 3 checks passed; FAILED: rate; not run: cross-check" in page
+    assert "&lt;b&gt;9 ms" in page
+    assert "<b>9 ms" not in page
+    for text in ("nox -s provision", "≤ 0.5 ms", "plots/cost.png", "other programs run"):
+        assert text in page
+        assert text in (tmp_path / "report.md").read_text()
+    assert (tmp_path / "plots" / "cost.png").stat().st_size > 1000
+
+
+def test_linter_refuses_every_canned_result() -> None:
+    """Each for its own reason, and the good one is let through."""
+    finding = linter.judge()
+    assert finding.verdict == "passed", finding.failures
+
+
+def test_linter_notices_a_gate_that_sleeps() -> None:
+    """The canned results are bad: nothing but their own fault is needed to refuse them."""
+    assert gate(linter.good()) == []
+    for spoil, check in linter.CASES.values():
+        assert check in [one.check for one in gate(spoil(linter.good()))]

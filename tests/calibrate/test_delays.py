@@ -1,0 +1,67 @@
+"""The delays: their notation, what they draw, and the stall's closed form."""
+
+import random
+
+import numpy as np
+import pytest
+
+from bench.calibrate.delays import Delay, stalled_ms
+from bench.model import UserError
+
+
+def draws(text: str, count: int = 20_000, seed: int = 1) -> np.ndarray:
+    due = Delay.parse(text).due(random.Random(seed))
+    return np.array([due(0) for _ in range(count)]) / 1e6
+
+
+@pytest.mark.parametrize("text", ["none", "constant:0.05", "lognormal:5:0.5", "stall:10:2"])
+def test_notation_comes_back(text: str) -> None:
+    """A delay prints as it was written."""
+    assert str(Delay.parse(text)) == text
+
+
+@pytest.mark.parametrize("text", ["", "often", "constant", "constant:x", "none:1", "bimodal:1:2"])
+def test_nonsense_is_the_users_mistake(text: str) -> None:
+    """What is not in the notation is refused with what there is."""
+    with pytest.raises(UserError, match="constant"):
+        Delay.parse(text)
+
+
+def test_constant_is_exact() -> None:
+    """A constant delay is that many milliseconds after the request was parsed."""
+    assert Delay.parse("constant:0.05").due(random.Random(1))(1_000) == 51_000
+
+
+def test_lognormal_has_its_median_and_sigma() -> None:
+    """Median and sigma of the logarithm are those of the notation."""
+    drawn = draws("lognormal:5:0.5")
+    assert np.median(drawn) == pytest.approx(5, rel=0.03)
+    assert np.log(drawn).std() == pytest.approx(0.5, rel=0.03)
+
+
+def test_bimodal_has_two_values_in_its_share() -> None:
+    """1 ms, and 50 ms for about one in a hundred."""
+    drawn = draws("bimodal:1:50:0.01")
+    assert set(drawn.tolist()) == {1.0, 50.0}
+    assert np.mean(drawn == 50) == pytest.approx(0.01, rel=0.3)
+
+
+def test_a_seed_draws_the_same() -> None:
+    """Two servers of one seed delay alike, of two seeds not."""
+    assert (draws("lognormal:5:0.5", 9) == draws("lognormal:5:0.5", 9)).all()
+    assert (draws("lognormal:5:0.5", 9) != draws("lognormal:5:0.5", 9, seed=2)).any()
+
+
+@pytest.mark.parametrize(("phase_s", "wait_s"), [(0, 2), (0.5, 1.5), (2, 0), (9.9, 0), (10.5, 1.5)])
+def test_a_stall_lasts_until_its_end(phase_s: float, wait_s: float) -> None:
+    """Who asks within the stall waits for its end, who asks later does not wait."""
+    at = int(phase_s * 1e9)
+    assert Delay.parse("stall:10:2").due(random.Random(1))(at) - at == wait_s * 1e9
+
+
+@pytest.mark.parametrize("q", [0.5, 0.85, 0.9, 0.95, 0.99])
+def test_closed_form_is_what_a_stall_does(q: float) -> None:
+    """The quantiles of evenly spaced requests to a stalling server are the closed form's."""
+    due = Delay.parse("stall:10:2").due(random.Random(1))
+    waits = [(due(at) - at) / 1e6 for at in range(0, 10**10, 10**6)]
+    assert np.quantile(waits, q) == pytest.approx(stalled_ms(q, 10, 2), abs=2)

@@ -1,0 +1,228 @@
+"""Rounds on disk -> rows: written by the writer of results/, read back by summarise."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.model import Cell, Load, PathName, Run, StackKey, Summary, Verdict, WarmCurve, WarmPoint
+from bench.plan import NULL
+from bench.samples import (
+    SAMPLE,
+    BlockRecord,
+    RoundRecord,
+    samples_file,
+    write_round,
+    write_run,
+    write_samples,
+)
+from bench.summarise import summarise
+
+SECONDS, RATE = 0.5, 1000
+ORDER: tuple[PathName, ...] = ("direct", "proxied", "proxied", "direct")
+Rows = np.ndarray[tuple[int], np.dtype[np.void]]
+
+
+def cell(server: str, load: str) -> Cell:
+    return Cell(StackKey(server, "cpython-3.11", "1"), "read", load)
+
+
+def rows(index: int, path: PathName, extra_ns: float, lag_ns: int, seed: int) -> Rows:
+    """One connection's requests, 1 ms apart and on time but for the lag."""
+    rng = np.random.default_rng([seed, index])
+    count = int(SECONDS * RATE)
+    one: Rows = np.zeros(count, SAMPLE)
+    one["intended_ns"] = 1e9 * index + np.arange(count) * 1e9 / RATE
+    one["sent_ns"] = one["intended_ns"] + lag_ns
+    took = 0.8e6 - 2 * 0.05e6 + rng.gamma(2, 0.05e6, count)
+    one["latency_ns"] = took + lag_ns + (extra_ns if path == "proxied" else 0)
+    one["block"], one["status"], one["path"] = index, 200, path == "proxied"
+    return one
+
+
+def write(
+    folder: Path,
+    of: Cell,
+    *,
+    extra_ms: float,
+    number: int = 1,
+    lag_ms: float = 0.0,
+    change: Callable[[Rows], None] = lambda one: None,
+    warm: WarmCurve | None = None,
+    steal_s: float = 0.0,
+) -> None:
+    """One round of a cell; `change` alters its proxied samples."""
+    every, blocks = [], []
+    is_open = Load.parse(of.load).is_open
+    for index, path in enumerate(ORDER):
+        one = rows(index, path, extra_ms * 1e6, int(lag_ms * 1e6), number)
+        if path == "proxied":
+            change(one)
+        every.append(one)
+        good = int((one["error"] == 0).sum())
+        blocks.append(
+            BlockRecord(
+                index=index,
+                path=path,
+                seconds=SECONDS,
+                requests=good,
+                errors=len(one) - good,
+                cpu_s=0.1,
+                hop_cpu_s=0.2,
+                hop_rss_mib=30.0,
+                upstream_cpu_s=0.05,
+                errors_by_kind={"reset": len(one) - good} if good < len(one) else {},
+                intended=len(one) if is_open else None,
+                steal_s=steal_s,
+            )
+        )
+    record = RoundRecord(of, number, number, "", Verdict.OK, blocks=tuple(blocks), warm=warm)
+    write_samples(samples_file(folder, of, number), np.concatenate(every))
+    write_round(folder, record)
+
+
+def run_of(folder: Path, cells: Sequence[Cell]) -> None:
+    null = tuple(Summary(c, Verdict.NOT_RUN) for c in cells if c.stack == NULL)
+    plain = tuple(Summary(c, Verdict.NOT_RUN) for c in cells if c.stack != NULL)
+    write_run(folder, Run("20261120-000000-aaaa", summaries=plain, null=null, seed=1))
+
+
+def only(folder: Path, of: Cell) -> Summary:
+    run_of(folder, [of])
+    run = summarise(folder)
+    (row,) = (*run.summaries, *run.null)
+    return row
+
+
+def test_a_closed_loop_has_one_time(tmp_path: Path) -> None:
+    """Response and service time are the same: only the one is there, no lag, no intended rate."""
+    of = cell("a", "c1")
+    for number in (1, 2, 3):
+        write(tmp_path, of, extra_ms=0.1, number=number)
+    row = only(tmp_path, of)
+    assert row.verdict is Verdict.OK
+    assert row.quantiles[0].extra_ms.value == pytest.approx(0.1, abs=0.01)
+    assert (row.service_quantiles, row.send_lag_p99_ms, row.intended_rps) == ((), None, None)
+    assert row.rps is not None
+    assert row.rps.value == pytest.approx(RATE)
+    assert (row.requests, row.errors, row.rounds) == (3 * 2 * 500, 0, 3)
+    assert row.generator_cpu == pytest.approx(0.15 / SECONDS)
+
+
+def test_an_open_loop_has_both_times(tmp_path: Path) -> None:
+    """The service time is shorter by the send lag, which is told beside it."""
+    of = cell("a", "k1000")
+    for number in (1, 2, 3):
+        write(tmp_path, of, extra_ms=0.1, number=number, lag_ms=0.2)
+    row = only(tmp_path, of)
+    assert row.verdict is Verdict.OK
+    lag = row.quantiles[0].proxied_ms - row.service_quantiles[0].proxied_ms
+    assert lag == pytest.approx(0.2)
+    assert row.send_lag_p99_ms == pytest.approx(0.2)
+    assert row.intended_rps == pytest.approx(RATE)
+    assert row.rps is not None
+    assert row.rps.value == pytest.approx(RATE)
+
+
+def test_an_overloaded_open_loop_says_what_was_answered(tmp_path: Path) -> None:
+    """A queue that grows by a quarter: 80% of the rate, marked, and still the target's figures."""
+
+    def slow(one: Rows) -> None:
+        one["latency_ns"] += (0.25 * (one["intended_ns"] - one["intended_ns"][0])).astype(int)
+
+    of = cell("a", "k1000")
+    for number in (1, 2):
+        write(tmp_path, of, extra_ms=0.1, number=number, change=slow)
+    row = only(tmp_path, of)
+    assert row.verdict is Verdict.OK
+    assert row.reason.startswith("saturated: 80%")
+    assert row.rps is not None
+    assert row.rps.value == pytest.approx(0.8 * RATE, rel=0.01)
+    assert row.intended_rps == pytest.approx(RATE)
+
+
+def test_failures_end_a_cell(tmp_path: Path) -> None:
+    """More than 1% failed: the target's fault, with the kinds."""
+
+    def fail(one: Rows) -> None:
+        one["error"][:50] = 2
+
+    of = cell("a", "c1")
+    write(tmp_path, of, extra_ms=0.1, change=fail)
+    row = only(tmp_path, of)
+    assert (row.verdict, row.errors) == (Verdict.TARGET_FAILED, 100)
+    assert row.reason == "10.0% of the responses failed (reset 100)"
+
+
+def test_an_untrusted_cell_stays_visible_without_a_rank(tmp_path: Path) -> None:
+    """Its figures are there, with every reason why they are not to be believed."""
+    cells = [cell(name, "c1") for name in "abc"]
+    for number in (1, 2, 3):
+        write(tmp_path, cells[0], extra_ms=0.1, number=number, steal_s=0.05)
+        write(tmp_path, cells[1], extra_ms=0.1, number=number)
+        write(tmp_path, cells[2], extra_ms=0.15, number=number)
+    run_of(tmp_path, cells)
+    stolen, fast, slow = summarise(tmp_path).summaries
+    assert stolen.verdict is Verdict.UNTRUSTED
+    assert "steal time" in stolen.reason
+    assert stolen.quantiles
+    assert stolen.rank_low is None
+    assert (fast.rank_low, fast.rank_high) == (1, 1)
+    assert (slow.rank_low, slow.rank_high) == (2, 2)
+
+
+def test_a_single_round_is_a_tie(tmp_path: Path) -> None:
+    """After one fresh start no order is claimed."""
+    cells = [cell("a", "c1"), cell("b", "c1")]
+    for of, extra in zip(cells, (0.05, 0.15), strict=True):
+        write(tmp_path, of, extra_ms=extra)
+    run_of(tmp_path, cells)
+    assert [(s.rank_low, s.rank_high) for s in summarise(tmp_path).summaries] == [(1, 2), (1, 2)]
+
+
+def test_only_like_is_ranked_with_like(tmp_path: Path) -> None:
+    """As shipped is a contest of its own, and so is a balancer alone."""
+    stacks = [
+        StackKey("a", "cpython-3.11", "1"),
+        StackKey("a", "cpython-3.11", "1", track="as-shipped"),
+        StackKey("none", "-", "nginx:0", "-", "-"),
+    ]
+    cells = [Cell(stack, "read", "c1") for stack in stacks]
+    for of in cells:
+        for number in (1, 2, 3):
+            write(tmp_path, of, extra_ms=0.1, number=number)
+    run_of(tmp_path, cells)
+    assert {(s.rank_low, s.rank_high) for s in summarise(tmp_path).summaries} == {(1, 1)}
+
+
+def test_the_null_pair_is_kept_apart(tmp_path: Path) -> None:
+    """It is no contestant, and nothing is found in it."""
+    null = Cell(NULL, "read", "c1")
+    cells = [null, cell("a", "c1")]
+    for number in (1, 2, 3):
+        write(tmp_path, null, extra_ms=0.0, number=number)
+        write(tmp_path, cells[1], extra_ms=0.1, number=number)
+    run_of(tmp_path, cells)
+    run = summarise(tmp_path)
+    (row,) = run.null
+    extra = row.quantiles[0].extra_ms
+    assert extra.low is not None
+    assert extra.high is not None
+    assert extra.low <= 0 <= extra.high
+    assert row.rank_low is None
+    assert [(s.rank_low, s.rank_high) for s in run.summaries] == [(1, 1)]
+
+
+def test_warm_up_is_judged_over_rounds(tmp_path: Path) -> None:
+    """Each curve gets its kind; the requests until steady are the median of the rounds'."""
+    of = cell("a", "c1")
+    for number, slow in ((1, 3), (2, 4), (3, 5)):
+        medians = [3.0] * slow + [1.0] * 12
+        points = [WarmPoint(100 * i, 0.1 * i, p50, 1000) for i, p50 in enumerate(medians, 1)]
+        curve = WarmCurve(number, steady=True, points=tuple(points))
+        write(tmp_path, of, extra_ms=0.1, number=number, warm=curve)
+    row = only(tmp_path, of)
+    assert row.warm_kind == "warm-up"
+    assert [curve.steady_requests for curve in row.warm_curves] == [400, 500, 600]
+    assert row.warm_requests == 500
