@@ -19,8 +19,6 @@ STACKS: list[tuple[str, Profile]] = [
     (name, profile) for name in BALANCERS for profile in ("best", "default")
 ]
 IDS = [f"{name}-{profile}" for name, profile in STACKS]
-# A program that meets a busy machine gets a second chance, which pytest shows as R.
-pytestmark = pytest.mark.flaky(reruns=1)
 BROKEN = (AssertionError, OSError, http.client.HTTPException, TargetError, UserError)
 
 

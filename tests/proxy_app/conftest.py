@@ -111,11 +111,20 @@ def serve_waitress() -> Iterator[Callable[..., int]]:
 
         def start(settings: Settings) -> int:
             server = create_server(create_app(settings), host="127.0.0.1", port=0, threads=4)
-            thread = threading.Thread(target=server.run, daemon=True)
+            ended = threading.Event()
+
+            def run() -> None:
+                # Only the thread that selects may close: closing under a select is an error.
+                while not ended.is_set():
+                    server.asyncore.loop(timeout=1, map=server._map, count=1)
+                server.asyncore.close_all(server._map, ignore_all=True)
+
+            thread = threading.Thread(target=run, daemon=True)
             thread.start()
 
             def stop() -> None:
-                server.asyncore.close_all(server._map, ignore_all=True)
+                ended.set()
+                server.trigger.pull_trigger()
                 thread.join(5)
                 server.task_dispatcher.shutdown()
 

@@ -30,10 +30,6 @@ from tests.servers.conftest import PROMISED, Hop, Pair, launched, running
 from tests.servers.contract import CHECKS, OF_A_LIFE, hold
 from tests.servers.wire import FAILURES, HOST, Wire, ask, request
 
-# Some two thousand real exchanges on two shared cores: one that a busy moment broke is asked once
-# more, and shows as R. What a server cannot do, it cannot do twice.
-pytestmark = pytest.mark.flaky(reruns=1)
-
 
 def test_every_capability_is_checked() -> None:
     """No statement goes without its proof, and nothing is proven that cannot be stated."""
