@@ -97,7 +97,10 @@ def answer_of(method: str, raw: Any) -> Answer:
     """urllib3's unread response as an Answer. Raises UpstreamFault, UpstreamTimeout."""
 
     def ended(complete: bool) -> None:
-        raw.release_conn() if complete else raw.close()
+        # drained, not dropped: http.client takes no second request before it has seen the end of
+        # the first response, be it by reading or, on CPython alone, by the garbage collector
+        raw.drain_conn() if complete else raw.close()
+        raw.release_conn()
 
     pairs = [(name, value.strip(" \t")) for name, value in raw.headers.iteritems()]
     if raw.status < 200:

@@ -92,11 +92,11 @@ def test_contract_under_gevent(client: str) -> None:
 
 
 @pytest.fixture
-def pypy(missing: Callable[[str], None]) -> str:
-    """A PyPy with what the app needs."""
+def pypy(client: str, missing: Callable[[str], None]) -> str:
+    """A PyPy with what the app and its client need."""
     try:
         interpreter = find_interpreter("pypy-3.11")
-        return str(build_environment(SERVERS["wsgiref"], interpreter).python)
+        return str(build_environment(SERVERS["wsgiref"], interpreter, print, client).python)
     except TargetError as error:
         missing(str(error))
         raise
@@ -127,7 +127,8 @@ def test_absent_package() -> None:
     assert "pip install pycurl" in line
 
 
-@pytest.mark.parametrize("client", ["lean", "httpclient"])
+@pytest.mark.parametrize("client", ["lean", "httpclient", "urllib3", "requests-session"])
 def test_contract_on_pypy(client: str, pypy: str) -> None:
-    """Nor does PyPy, where the lean client reads by the pure-Python reader."""
+    """Nor does PyPy, where the lean client reads by the pure-Python reader, and where nothing that
+    is only dropped is closed at once."""
     assert contract_in(pypy, client).keys() == cannot(client).keys()
