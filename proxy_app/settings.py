@@ -73,7 +73,7 @@ class Settings:
     connect_timeout: float = 2.0
     read_timeout: float = 30.0
     max_body: int = 2**31
-    pool: int = 64
+    pool: int = 1024
     chunked: str = "auto"
     trust_forwarded: bool = False
     server_timing: bool = False

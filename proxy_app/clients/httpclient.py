@@ -1,16 +1,14 @@
 """The standard library's http.client with a pool of kept-alive connections.
 
 Blocking calls on ordinary sockets, so it works under threads, under gevent's and meinheld's
-patching, on PyPy, and in a single-threaded server. A deque is the pool: its append and pop are
-atomic everywhere, so there is no lock. A connection is either idle in the pool or lent to exactly
-one exchange; one that did not end cleanly is closed, never pooled.
+patching, on PyPy, and in a single-threaded server. A connection that did not end cleanly is
+closed, never pooled.
 """
 
 import contextlib
 import http.client
 import socket
 import ssl
-from collections import deque
 from collections.abc import Iterator
 from typing import Optional
 
@@ -19,6 +17,7 @@ from proxy_app.clients import Answer, Stream
 from proxy_app.faults import UpstreamFault, UpstreamTimeout
 from proxy_app.framing import CHUNK, body_framing, read_headers
 from proxy_app.headers import Pairs
+from proxy_app.idle import Idle
 from proxy_app.settings import Settings
 from proxy_app.wire import REPEATABLE, body_on_the_wire, request_head, tls_context
 
@@ -76,14 +75,13 @@ class Client:
         self._upstream = settings.upstream
         self._connect_timeout = settings.connect_timeout
         self._read_timeout = settings.read_timeout
-        self._size = settings.pool
-        self._idle: deque[http.client.HTTPConnection] = deque()
+        self._idle: Idle[http.client.HTTPConnection] = Idle(settings.pool, self._is_quiet)
         self._tls = tls_context(settings.ca) if self._upstream.scheme == "https" else None
 
     def exchange(self, method: str, target: str, headers: Pairs, body: Optional[Body]) -> Answer:
         """See clients.Client."""
         head = request_head(method, target, self._upstream.authority, headers, body)
-        connection = self._take()
+        connection = self._idle.take()
         if connection:
             try:
                 return self._attempt(connection, method, head, body)
@@ -133,18 +131,6 @@ class Client:
             body = Stream(pieces, ended)
         return Answer(response.status, response.reason, response.pairs, response.declared, body)
 
-    def _take(self) -> Optional[http.client.HTTPConnection]:
-        """A live idle connection; the last one used, so that the others may grow old and go."""
-        while True:
-            try:
-                connection = self._idle.pop()
-            except IndexError:
-                return None
-            if _is_quiet(connection.sock):
-                connection.sock.settimeout(self._read_timeout)
-                return connection
-            connection.close()
-
     def _connect(self) -> http.client.HTTPConnection:
         host, port = self._upstream.host, self._upstream.port
         connection = (
@@ -166,10 +152,19 @@ class Client:
     def _done(self, connection: http.client.HTTPConnection, response: Response) -> None:
         """The exchange ended cleanly."""
         response.close()
-        if response.will_close or len(self._idle) >= self._size:
-            connection.close()
-        else:
-            self._idle.append(connection)
+        self._idle.give(connection, not response.will_close)
+
+    def _is_quiet(self, connection: http.client.HTTPConnection) -> bool:
+        """Nothing to read: neither its end nor what nobody asked for."""
+        try:
+            connection.sock.settimeout(0)
+            connection.sock.recv(1)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            connection.sock.settimeout(self._read_timeout)
+            return True
+        except OSError:
+            return False
+        return False
 
 
 class _Stale(UpstreamFault):
@@ -214,18 +209,6 @@ def _piece(response: Response, left: Optional[int]) -> bytes:
     if not piece and left:
         raise ValueError("the body ended early")
     return piece
-
-
-def _is_quiet(sock: socket.socket) -> bool:
-    """Nothing to read: the upstream has not closed it, and sent nothing that nobody asked for."""
-    try:
-        sock.settimeout(0)
-        sock.recv(1)
-    except (BlockingIOError, ssl.SSLWantReadError):
-        return True
-    except OSError:
-        return False
-    return False
 
 
 def _drop(connection: http.client.HTTPConnection, response: Optional[Response]) -> None:

@@ -2,19 +2,18 @@
 
 Responses are read by llhttp where httptools is there and this is CPython, else by reader.py.
 Blocking calls on the standard library's sockets, so it works under threads, under gevent's,
-eventlet's and meinheld's patching, on PyPy, and in a single-threaded server. A deque is the pool:
-LIFO, its append and pop are atomic, so there is no lock. `pool` bounds the idle connections; an
-exchange that finds none opens one, so the server's own concurrency bounds the open ones. A
-connection is idle or lent to one exchange; one that did not end cleanly is closed, never pooled.
+eventlet's and meinheld's patching, on PyPy, and in a single-threaded server. `pool` bounds the
+idle connections; an exchange that finds none opens one, so the server's own concurrency bounds the
+open ones. One that did not end cleanly is closed, never pooled.
 """
 
+import _socket
 import contextlib
 import socket
 import ssl
 import struct
 import sys
 import time
-from collections import deque
 from collections.abc import Iterator
 from typing import Any, Callable, Optional, Union
 
@@ -23,6 +22,7 @@ from proxy_app.clients import Answer, Stream
 from proxy_app.faults import UpstreamFault, UpstreamTimeout
 from proxy_app.framing import CHUNK
 from proxy_app.headers import Pairs
+from proxy_app.idle import Idle
 from proxy_app.reader import Reader
 from proxy_app.settings import Settings
 from proxy_app.wire import REPEATABLE, body_on_the_wire, request_head, tls_context
@@ -52,8 +52,7 @@ class Client:
         self._authority = settings.upstream.authority
         self._connect_timeout = settings.connect_timeout
         self._read_timeout = settings.read_timeout
-        self._size = settings.pool
-        self._idle: deque[Connection] = deque()
+        self._idle: Idle[Connection] = Idle(settings.pool, Connection.is_quiet)
         self._tls = tls_context(settings.ca) if self._upstream.scheme == "https" else None
 
     def exchange(self, method: str, target: str, headers: Pairs, body: Optional[Body]) -> Answer:
@@ -63,7 +62,7 @@ class Client:
         if body:
             rest = body_on_the_wire(body)
             packet += next(rest, b"")  # head and first piece in one packet
-        connection = self._take()
+        connection = self._idle.take()
         if connection:
             try:
                 return self._attempt(connection, method, packet, rest)
@@ -103,28 +102,19 @@ class Client:
         length = reader.length
         if reader.done:
             body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-            self._done(connection, whole and reader.keep and not reader.surplus)
+            self._idle.give(connection, whole and reader.keep and not reader.surplus)
         elif length is not None and length <= SMALL:
             body = b"".join([*pieces, *connection.rest_of_body(reader)])
-            self._done(connection, whole and reader.keep)
+            self._idle.give(connection, whole and reader.keep)
         else:
 
             def give_back(complete: bool) -> None:
-                self._done(connection, complete and whole and reader.keep and not reader.surplus)
+                self._idle.give(
+                    connection, complete and whole and reader.keep and not reader.surplus
+                )
 
             body = Stream(connection.stream(reader), give_back)
         return Answer(reader.status, reader.reason, reader.pairs, length, body)
-
-    def _take(self) -> "Optional[Connection]":
-        """A live idle connection; the last one used, so that the others may grow old and go."""
-        while True:
-            try:
-                connection = self._idle.pop()
-            except IndexError:
-                return None
-            if connection.is_quiet():
-                return connection
-            connection.close()
 
     def _connect(self) -> "Connection":
         host, port = self._upstream.host, self._upstream.port
@@ -139,18 +129,13 @@ class Client:
             raise UpstreamFault("the upstream could not be reached") from error
         return Connection(sock, self._read_timeout)
 
-    def _done(self, connection: "Connection", keep: bool) -> None:
-        if keep and len(self._idle) < self._size:
-            self._idle.append(connection)
-        else:
-            connection.close()
-
 
 class Connection:
     """A socket, its reader, and the read timeout.
 
     On a plain socket the kernel keeps the timeouts (SO_RCVTIMEO): Python's own cost a poll() for
-    every call, and changing them an ioctl(). A TLS socket or a patched one has Python's.
+    every call, and changing them an ioctl(). A TLS socket or a patched one has Python's. A look
+    that waits for nothing goes past the patch, to the kernel's socket.
     """
 
     def __init__(self, sock: socket.socket, timeout_s: float):
@@ -158,7 +143,8 @@ class Connection:
         self.reader = new_reader()
         self._timeout_s = timeout_s
         self._heard = False
-        self._plain = bool(_AT_ONCE) and _is_plain(sock)
+        self._bare = _bare(sock) if _AT_ONCE else None
+        self._plain = self._bare is sock
         if self._plain:
             sock.settimeout(None)
             self._limit(socket.SO_RCVTIMEO, timeout_s)
@@ -285,8 +271,8 @@ class Connection:
         return bool(reader.headed)
 
     def _receive_at_once(self) -> bytes:
-        if self._plain:
-            return self.sock.recv(CHUNK, _AT_ONCE)
+        if self._bare:
+            return self._bare.recv(CHUNK, _AT_ONCE)
         timeout = self.sock.gettimeout()
         self.sock.settimeout(0)
         try:
@@ -304,9 +290,13 @@ class _Stale(UpstreamFault):
     """The connection was gone before a byte of an answer came."""
 
 
-def _is_plain(sock: socket.socket) -> bool:
-    """The standard library's own socket, neither TLS nor what a patch put in its place."""
-    return type(sock) is socket.socket and type(sock).__module__ == "socket"
+def _bare(sock: Any) -> Optional[_socket.socket]:
+    """The kernel's socket: `sock` itself where it is the standard library's, what gevent and
+    meinheld (_sock) or eventlet (fd) have put their own around, None where TLS lies between."""
+    if isinstance(sock, ssl.SSLSocket):
+        return None
+    around = (sock, getattr(sock, "_sock", None), getattr(sock, "fd", None))
+    return next((one for one in around if isinstance(one, _socket.socket)), None)
 
 
 def _secure(context: ssl.SSLContext, sock: socket.socket, host: str) -> socket.socket:

@@ -1,6 +1,6 @@
 """libcurl, each transfer stepped by a multi handle of its own, so that bodies stream both ways.
 
-A multi handle holds its connection, so a deque of idle handles is the pool. Waiting is done by
+A multi handle holds its connection, so idle handles are the pool. Waiting is done by
 `select`, which gevent patches. libcurl hands the head over line by line, and it is read as strictly
 as the other clients read it.
 """
@@ -9,7 +9,6 @@ import contextlib
 import select
 import ssl
 import time
-from collections import deque
 from collections.abc import Iterator
 from typing import Any, Optional
 
@@ -20,6 +19,7 @@ from proxy_app.clients import Answer, Stream
 from proxy_app.faults import Fault, UpstreamFault, UpstreamTimeout
 from proxy_app.framing import CHUNK
 from proxy_app.headers import Pairs
+from proxy_app.idle import Idle
 from proxy_app.reader import Reader
 from proxy_app.settings import Settings
 from proxy_app.wire import REPEATABLE, readable, request_head
@@ -43,14 +43,11 @@ class Client:
     def __init__(self, settings: Settings):
         self._settings = settings
         self._root = f"{settings.upstream.scheme}://{settings.upstream.authority}"
-        self._idle: deque[Transfer] = deque()
+        self._idle: Idle[Transfer] = Idle(settings.pool, lambda _: True)  # libcurl looks itself
 
     def exchange(self, method: str, target: str, headers: Pairs, body: Optional[Body]) -> Answer:
         """See clients.Client."""
-        try:
-            transfer = self._idle.pop()
-        except IndexError:
-            transfer = Transfer(self._settings)
+        transfer = self._idle.take() or Transfer(self._settings)
         try:
             transfer.start(method, self._root, target, headers, body)
             transfer.run_until_headed()
@@ -63,10 +60,7 @@ class Client:
 
     def _answer(self, method: str, transfer: "Transfer") -> Answer:
         def ended(complete: bool) -> None:
-            if complete and len(self._idle) < self._settings.pool:
-                self._idle.append(transfer)
-            else:
-                transfer.close()
+            self._idle.give(transfer, complete)
 
         head = transfer.head
         bodiless = method == "HEAD" or head.status in (204, 304)
