@@ -27,6 +27,9 @@ SPECIAL = (
 # Workers of the server itself against as many ports behind a balancer.
 SCALE = ("1", "w2", "w4", "w8", "nginx:1", "nginx:2", "nginx:4", "nginx:8")
 
+# A hundred MiB at a time: one connection is enough, a cell of 64 would hold gigabytes in flight.
+BULK = tuple(name for name in SCENARIOS if name.startswith("bulk-"))
+
 # The quick look stays quick however many servers there are.
 SOME = (
     *("wsgiref", "waitress", "gevent", "meinheld", "bjoern", "granian", "uwsgi"),
@@ -100,6 +103,21 @@ PROFILES = {
             seconds=1.2,
         ),
         Profile(
+            name="bulk",
+            summary="100 MiB down and up through servers, the asyncio peers, nginx; 10 minutes",
+            groups=(
+                Group(("waitress",), (CPYTHON,), ("nginx:0",)),
+                Group(("bjoern", "meinheld", "waitress", "gunicorn-gthread"), (CPYTHON,)),
+                Group(("gevent", "granian", "uwsgi"), (CPYTHON,)),
+                Group(("asgi-uvicorn", "aiohttp-proxy"), (CPYTHON,)),
+                Group(("waitress", "gunicorn-gthread"), (PYPY,)),
+            ),
+            scenarios=BULK,
+            loads=("c1",),
+            rounds=3,
+            seconds=1.2,
+        ),
+        Profile(
             name="full",
             summary="standard, and all scenarios, more connections, scaling; ten hours",
             groups=(
@@ -109,7 +127,7 @@ PROFILES = {
                 Group(FEW, (CPYTHON, PYPY), ("nginx:1", "nginx:2", "nginx:4")),
                 Group(("gunicorn-gthread",), (CPYTHON, PYPY), ("w2", "w4")),
             ),
-            scenarios=tuple(SCENARIOS),
+            scenarios=tuple(name for name in SCENARIOS if name not in BULK),
             loads=("c1", "c16", "c64"),
             rounds=5,
             seconds=4.0,

@@ -20,6 +20,7 @@ PORTS = {"http": 80, "https": 443}
 class Call:
     """One request, both ways: `proxied` and `direct` are its targets on the two paths.
 
+    Its body is `body` that many `times` over: a large one takes no memory where it is only named.
     With a `message` it is a WebSocket's: the connection is upgraded at the target once, and each
     request is the message, the right answer its echo.
     """
@@ -33,6 +34,7 @@ class Call:
     expect_status: int = 200
     expect_bytes: int | None = None  # None: any length
     weight: int = 1
+    times: int = 1
     message: bytes = b""
 
     def target(self, path: PathName) -> str:
@@ -94,8 +96,8 @@ def request_bytes(call: Call, path: PathName, target: Target, close: bool = Fals
     if close:
         lines.append("Connection: close")
     if call.body or call.method in ("POST", "PUT", "PATCH"):
-        lines.append(f"Content-Length: {len(call.body)}")
-    return "\r\n".join([*lines, "", ""]).encode("latin-1") + call.body
+        lines.append(f"Content-Length: {len(call.body) * call.times}")
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + call.body * call.times
 
 
 def deck(calls: tuple[Call, ...], seed: int, cycles: int = 64) -> tuple[int, ...]:
