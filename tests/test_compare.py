@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,6 +26,7 @@ from bench.model import (
 )
 from bench.samples import write_run
 from bench.stats import RoundSamples, quantile_deltas, rate_interval, student_t95
+from tests.verbs import bench
 
 ROOT = Path(__file__).resolve().parent.parent
 SERVERS = tuple(f"server-{letter}" for letter in "abcdefghij")
@@ -310,11 +309,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def compare(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "bench", "compare", *arguments],
-        cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
-        timeout=60, check=False,
-    )  # fmt: skip
+    return bench("compare", *arguments, cwd=folder)
 
 
 def test_the_verb_is_a_gate(folder: Path) -> None:

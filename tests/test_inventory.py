@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +14,7 @@ from bench.inventory import Entry, found_here, inventory, print_inventory
 from bench.locks import LOCK, pinned
 from servers import SERVERS
 from servers.spec import NEEDS_PYTHON_3, PY2
+from tests.verbs import bench
 
 ROOT = Path(__file__).resolve().parent.parent
 CPYTHON = ALIASES["cpython"]
@@ -56,24 +54,12 @@ def test_the_table_is_for_reading(entries: dict[str, Entry]) -> None:
     assert not any(NEEDS_PYTHON_3 in line for line in lines)
 
 
-def servers(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run the verb to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "bench", "servers", *arguments],
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def test_for_a_program_to_read(tmp_path: Path) -> None:
     """--json gives the same, --interpreters chooses; a wrong name is one line and status 2."""
-    ended = servers("--interpreters", "cpython", "--json", cwd=tmp_path)
+    ended = bench("servers", "--interpreters", "cpython", "--json", cwd=tmp_path)
     rows = {row["name"]: row for row in json.loads(ended.stdout)}
     assert set(rows) == set(SERVERS)
     assert set(rows["waitress"]["on"]) == {CPYTHON}
-    wrong = servers("--interpreters", "pypi", cwd=tmp_path)
+    wrong = bench("servers", "--interpreters", "pypi", cwd=tmp_path)
     assert (wrong.returncode, wrong.stdout) == (2, "")
     assert wrong.stderr.count("\n") == 1

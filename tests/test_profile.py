@@ -1,30 +1,34 @@
-"""`python -m bench profile`: a real server under py-spy, and bad input."""
+"""`python -m bench profile`: a real server sampled under load, on both interpreters; bad input."""
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+from bench.interpreters import find_interpreter, resolve_name
+from bench.model import TargetError
+from tests.verbs import bench
 
 
 def profile(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "bench", "profile", *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=240,  # the venv may have to be built first
+    return bench("profile", *arguments, cwd=folder, timeout=240)  # the venv may have to be built
+
+
+@pytest.mark.parametrize("interpreter", ["cpython", "pypy"])
+def test_a_flame_graph_and_what_an_exchange_costs(
+    interpreter: str, tmp_path: Path, missing: Callable[[str], None]
+) -> None:
+    """The cost of an exchange, its shares by part of the hop, the stacks, the flame graph."""
+    try:
+        find_interpreter(resolve_name(interpreter))
+    except TargetError as error:
+        missing(str(error))
+    ended = profile(
+        tmp_path, "--server", "waitress", "--interpreter", interpreter, "--seconds", "1"
     )
-
-
-def test_a_flame_graph_and_what_an_exchange_costs(tmp_path: Path) -> None:
-    ended = profile(tmp_path, "--server", "waitress", "--seconds", "1")
     assert ended.returncode == 0, ended.stderr
     (folder,) = (tmp_path / "results").glob("*-profile")
     text = (folder / "profile.md").read_text()
@@ -39,7 +43,6 @@ def test_a_flame_graph_and_what_an_exchange_costs(tmp_path: Path) -> None:
     ("arguments", "words"),
     [
         (("--server", "waitres"), "waitress"),
-        (("--interpreter", "pypy-3.11"), "CPython"),
         (("--load", "p500"), "give c1 or c16"),
         (("--load", "sixteen"), "sixteen"),
         (("--seconds", "0"), "not between"),

@@ -1,9 +1,6 @@
 """Faults for real: nginx before three backends that are killed, raced and poisoned."""
 
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,8 +17,8 @@ from bench.faults.record import Case, CaseRecord, open_run, read_rows, rows_file
 from bench.faults.run import choose
 from bench.interpreters import ALIASES, find_interpreter
 from bench.model import TargetError, UserError, Verdict
-from bench.stack import ROOT
 from servers import SERVERS
+from tests.verbs import begin, bench
 
 SOUND = (Verdict.OK, Verdict.UNTRUSTED)  # the client may be late on a busy machine
 
@@ -109,42 +106,21 @@ def test_names_are_chosen_or_refused() -> None:
             choose(balancers, faults)
 
 
-def command(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        (sys.executable, "-m", "bench", "faults", *arguments),
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
 @pytest.mark.parametrize(
     "arguments", [("--faults", "explode"), ("--rate", "9000"), ("--server", "weitress")]
 )
 def test_a_wrong_word_is_one_line_and_status_2(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     """And nothing is written."""
-    process = command(tmp_path, "--balancers", "nginx", *arguments)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 2
-    assert len(errors.splitlines()) == 1, errors
+    ended = bench("faults", "--balancers", "nginx", *arguments, cwd=tmp_path)
+    assert ended.returncode == 2
+    assert len(ended.stderr.splitlines()) == 1, ended.stderr
     assert not list(tmp_path.iterdir())
 
 
 def test_ctrl_c_leaves_a_report_and_no_process(tmp_path: Path) -> None:
     """Status 130; the first case is whole, the second was under way."""
-    arguments = (
-        "--balancers",
-        "nginx",
-        "--faults",
-        "reload,kill",
-        "--seconds",
-        "4",
-        "--rate",
-        "50",
-    )
-    process = command(tmp_path, *arguments)
+    what = ("--balancers", "nginx", "--faults", "reload,kill")
+    process = begin("faults", *what, "--seconds", "4", "--rate", "50", cwd=tmp_path)
     assert process.stdout is not None
     while "[1/2]" not in process.stdout.readline():
         assert process.poll() is None, process.communicate()

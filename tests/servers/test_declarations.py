@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import csv
-import os
 import re
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from bench.interpreters import INTERPRETERS
 from bench.recipes import RECIPES
 from servers import SERVERS, scan
 from servers.spec import TRACKS, Launch, Server
+from tests.verbs import bench
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "servers").rglob("*.py"))
@@ -68,15 +68,8 @@ def test_a_toy_from_a_folder_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "threading_wsgiref.py").write_text(example[1])
     names = ("--servers", "threading-wsgiref", "--interpreters", "cpython", "--topologies", "1")
     short = ("--tracks", "equal,as-shipped", "--loads", "c1", "--rounds", "2", "--seconds", "0.4")
-    ended = subprocess.run(
-        [sys.executable, "-m", "bench", "run", *names, *short],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "ONEHOP_SERVERS": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    env = {"ONEHOP_SERVERS": str(tmp_path)}
+    ended = bench("run", *names, *short, cwd=tmp_path, env=env)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     with (tmp_path / "results/latest/summary.csv").open() as file:
         rows = {row["track"]: row for row in csv.DictReader(file)}
