@@ -38,10 +38,8 @@ class Hotspots:
 def hotspots(folded: str) -> Hotspots:
     """Raises ValueError when a line is no folded stack."""
     parts, functions = Counter[str](), Counter[str]()
-    for stack, count in _stacks(folded):
-        if WAITS.match(stack[-1]):
-            continue
-        parts[_part(stack)] += count
+    for stack, count in busy_stacks(folded):
+        parts[part_of(stack)] += count
         functions[re.sub(r":\d+\)$", ")", stack[-1])] += count
     total = parts.total()
     return Hotspots(
@@ -51,15 +49,19 @@ def hotspots(folded: str) -> Hotspots:
     )
 
 
-def _stacks(folded: str) -> Iterator[tuple[Stack, int]]:
+def busy_stacks(folded: str) -> Iterator[tuple[Stack, int]]:
+    """Each stack that does not wait, and its samples. Raises ValueError: no folded stack."""
     for line in folded.splitlines():
         frames, _, count = line.rpartition(" ")
         if not frames or not count.isdigit():
             raise ValueError(f"no folded stack: {line[:200]!r}")
-        yield tuple(frames.split(";")), int(count)
+        stack = tuple(frames.split(";"))
+        if not WAITS.match(stack[-1]):
+            yield stack, int(count)
 
 
-def _part(stack: Sequence[str]) -> str:
+def part_of(stack: Sequence[str]) -> str:
+    """Whose time the innermost frame is: one of TITLES."""
     for frame in reversed(stack):
         for name, pattern in PARTS:
             if pattern.search(frame):

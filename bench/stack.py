@@ -77,6 +77,7 @@ def open_stack(
     ports: Collection[int] = (),
     upstreams: Sequence[str] = (),
     slow_upstream: str = "",
+    settings: Mapping[str, str] | None = None,
 ) -> Iterator[Stack]:
     """The stack, ready to be loaded; on leaving, nothing of it is left and its ports are free.
 
@@ -84,6 +85,7 @@ def open_stack(
     those of the servers behind a balancer; without them free ones are taken. `upstreams` are
     further addresses of the upstream: with one for each backend, requests can be told apart there;
     at `slow_upstream` it answers later, for the first backend of a topology with `+slow`.
+    `settings` go into the servers' environment beside the app's own.
     Raises TargetError when a part does not come up.
     """
     topology = Topology.parse(key.topology)
@@ -97,7 +99,7 @@ def open_stack(
         else:
             inner = list(ports) or _inner_ports(topology, port)
             urls = dict(zip(inner, own or (upstream_url,) * len(inner), strict=True))
-            servers = _servers(key, environment, upstream_url, urls, folder, cpus)
+            servers = _servers(key, environment, upstream_url, urls, folder, cpus, settings or {})
             processes = exits.enter_context(servers)
             backends, idle_s = [(HOST, one) for one in inner], SERVERS[key.server].idle_s
         base_url = f"http://{HOST}:{backends[0][1]}"
@@ -129,6 +131,7 @@ def _servers(
     upstreams: Mapping[int, str],
     folder: Path,
     cpus: Collection[int],
+    further: Mapping[str, str],
 ) -> Iterator[list[Process]]:
     """The servers, each on its port of `upstreams` (port -> where its upstream is), answering."""
     server, workers = SERVERS[key.server], Topology.parse(key.topology).workers
@@ -136,6 +139,7 @@ def _servers(
         "ONEHOP_AUTHORIZE_URL": f"{upstream_url}/oauth/authorize",
         **({} if key.client in ("-", server.own_client) else {"ONEHOP_CLIENT": key.client}),
         "ONEHOP_ENV_FILE": "",  # a stray .env must not change what is measured
+        **further,
     }
     with contextlib.ExitStack() as exits:
         processes = []

@@ -1,38 +1,34 @@
 """The verb `profile`: where a hop's CPU time goes, by part and by function, with a flame graph.
 
 The stack is started, warmed up and loaded as in a run. What an exchange costs is measured first,
-with nobody looking on; then py-spy samples the server from outside, on the generator's core.
+with nobody looking on; then the server's stacks are sampled under the same load.
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from datetime import UTC, datetime
-from pathlib import Path
 
 from bench import machine
 from bench.catalog import catalog
 from bench.environments import build_environment
+from bench.flame import flame
 from bench.hotspots import Hotspots, hotspots
 from bench.interpreters import find_interpreter, resolve_name
 from bench.load.calls import Call
 from bench.load.process import LoadProcess
 from bench.model import Load, PathName, StackKey, TargetError, Topology, UserError
 from bench.plan import pick, unsupported_reason
-from bench.processes import Process, start
 from bench.samples import RESULTS, new_run_folder, write_file
+from bench.sampling import PySpy, Sampler, Vmprof
 from bench.stack import Stack, open_stack
 from bench.upstream import start_upstream
 from bench.warm import LIMITS
 from servers import SERVERS
 from servers.spec import TRACKS
 
-RATE_HZ = 250
 SECONDS = (1.0, 60.0)
-ATTACH_S = 20  # py-spy reads the program's symbols before it begins
 SHOWN = 12  # functions
 HEALTHZ = Call("healthz", "/healthz", "/healthz")
 
@@ -47,18 +43,24 @@ def profile(options: argparse.Namespace) -> int:
     if not SECONDS[0] <= seconds <= SECONDS[1]:
         raise UserError(f"--seconds {seconds:g} is not between {SECONDS[0]:g} and {SECONDS[1]:g}")
     interpreter = find_interpreter(key.interpreter)
-    if interpreter.family != "cpython":
-        raise UserError(f"py-spy reads CPython alone, not {key.interpreter}")
     environment = build_environment(SERVERS[key.server], interpreter, print, key.client)
     machine.pin_harness()
     folder = new_run_folder(RESULTS, datetime.now(UTC), "profile")
+    sampler: Sampler = Vmprof(folder) if interpreter.family == "pypy" else PySpy(folder)
     cpus = machine.generator_cpus()
     with ExitStack() as exits:
         upstream = exits.enter_context(start_upstream(folder / "logs" / "upstream.log", cpus))
         generator = LoadProcess(log=folder / "logs" / "load.log", cpus=cpus, seed=1)
         generator = exits.enter_context(generator)
         stack = exits.enter_context(
-            open_stack(key, environment, upstream.base_url, folder / "logs", machine.target_cpus())
+            open_stack(
+                key,
+                environment,
+                upstream.base_url,
+                folder / "logs",
+                machine.target_cpus(),
+                settings=sampler.settings,
+            )
         )
         urls: dict[PathName, str] = {"direct": upstream.base_url, "proxied": stack.base_url}
         generator.prepare(scenario, urls, load, (HEALTHZ,))
@@ -66,19 +68,23 @@ def profile(options: argparse.Namespace) -> int:
         generator.prepare(scenario, urls, load)
         generator.block("proxied", LIMITS[interpreter.family].most_s, 0, measured=False)
         whole_us = _cpu_us(generator, stack, seconds)
-        for style, name in (("raw", "stacks.txt"), ("flamegraph", "flame.svg")):
-            with _spy(stack.processes[0], style, folder / name, seconds) as spy:
-                for index in range(int(seconds + ATTACH_S)):
-                    if spy.alive:
-                        generator.block("proxied", 1.0, index, measured=False)
-    seen = hotspots((folder / "stacks.txt").read_text())
-    text = report(key, options.load, alone_us, whole_us, seen)
+
+        def busy(seconds: float) -> None:
+            generator.block("proxied", seconds, 0, measured=False)
+
+        folded = sampler.stacks(stack.processes[0], seconds, busy)
+    seen = hotspots(folded)
+    title = f"{key}, {options.load}: {whole_us:.0f} µs of CPU an exchange"
+    write_file(folder / "flame.svg", flame(folded, title).encode())
+    text = report(key, options.load, alone_us, whole_us, seen, sampler.caveat)
     write_file(folder / "profile.md", text.encode())
     print(text, f"{folder}/flame.svg", sep="\n")
     return 0
 
 
-def report(key: StackKey, load: str, alone_us: float, whole_us: float, seen: Hotspots) -> str:
+def report(
+    key: StackKey, load: str, alone_us: float, whole_us: float, seen: Hotspots, caveat: str
+) -> str:
     """Markdown: the cost of an exchange in µs of CPU; shares by part and by function."""
     lines = [
         f"# Where the CPU time goes: {key}, {load}",
@@ -87,8 +93,7 @@ def report(key: StackKey, load: str, alone_us: float, whole_us: float, seen: Hot
         f"{alone_us:.0f}: asking the upstream adds {whole_us - alone_us:.0f}. Measured with nobody "
         "looking on.",
         "",
-        f"The shares are of {seen.samples} samples by py-spy, waiting threads left out. A call "
-        "that blocks in the kernel (recv) may be counted while it waits: not exact CPU time.",
+        f"The shares are of {seen.samples} samples, waiting threads left out. {caveat}",
         "",
         "| part | share |",
         "|---|--:|",
@@ -124,22 +129,3 @@ def _cpu_us(generator: LoadProcess, stack: Stack, seconds: float) -> float:
     if not done.requests:
         raise TargetError(f"no verified response ({done.errors_by_kind or 'silence'})")
     return (stack.usage().cpu_s - before) / done.requests * 1e6
-
-
-@contextmanager
-def _spy(process: Process, style: str, file: Path, seconds: float) -> Iterator[Process]:
-    """py-spy, which ends after `seconds` of looking on, native frames included.
-
-    Raises TargetError when it may not, or does not end.
-    """
-    what = ("--pid", str(process.pid), "--subprocesses", "--native")
-    how = ("--rate", str(RATE_HZ), "--duration", str(int(seconds)), "--format", style)
-    argv = (str(Path(sys.executable).with_name("py-spy")), "record", *what, *how, "-o", str(file))
-    log = file.parent / "logs" / f"py-spy-{style}.log"
-    with start(argv, log=log, name="py-spy", cpus=machine.generator_cpus()) as spy:
-        yield spy
-        if spy.returncode != 0 or not file.exists():
-            raise TargetError(
-                f"py-spy cannot look into {process.name} ({spy.tail(2)}); run this as root, or "
-                "allow it: sudo sysctl kernel.yama.ptrace_scope=0"
-            )
