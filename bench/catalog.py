@@ -15,7 +15,7 @@ from servers import SERVERS
 from servers.spec import AS_SHIPPED, PY2
 
 CPYTHON = ALIASES["cpython"]
-PYPY = "pypy-3.11"
+PYPY = ALIASES["pypy"]
 EVERY = tuple(SERVERS)
 OLD = tuple(name for name, server in SERVERS.items() if PY2 in server.unsupported)
 FEW = ("waitress", "gunicorn-gthread", "bjoern")  # a server of threads, one of workers, one in C

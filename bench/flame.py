@@ -1,7 +1,7 @@
 """Pure: folded stacks -> a flame graph, one SVG file, in the colours of the hop's parts.
 
-As Brendan Gregg's: a box is a function, as wide as its share of the samples, under it what it
-called. Waiting threads are left out, so that the width is what a request costs.
+As Brendan Gregg's, upside down: a box is a function, as wide as its share of the CPU time, under it
+what it called.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from xml.sax.saxutils import escape
 
-from bench.hotspots import Stack, busy_stacks, part_of
+from bench.hotspots import Stack, part_of, stacks
 
 WIDTH, ROW, HEAD = 1200, 17, 52
 CHAR = 6.4  # pixels of a character, on average
@@ -34,7 +34,7 @@ class Box:
 
 def flame(folded: str, title: str) -> str:
     """An SVG document. Raises ValueError when a line is no folded stack."""
-    root = _tree(busy_stacks(folded))
+    root = _tree(stacks(folded))
     height = HEAD + ROW * root.depth + 8
     return "\n".join(
         (
@@ -49,9 +49,9 @@ def flame(folded: str, title: str) -> str:
     )
 
 
-def _tree(stacks: Iterable[tuple[Stack, int]]) -> Box:
+def _tree(sampled: Iterable[tuple[Stack, int]]) -> Box:
     root = Box("all", "server")
-    for stack, count in stacks:
+    for stack, count in sampled:
         box = root
         box.count += count
         for depth, frame in enumerate(stack, 1):

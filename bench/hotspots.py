@@ -1,6 +1,6 @@
 """Pure: sampled stacks -> which part of the hop the CPU time went to, and which functions.
 
-The stacks are folded, one a line, outermost frame first, as py-spy and flamegraph.pl write them:
+The stacks are folded, one a line, outermost frame first, as flamegraph.pl reads them:
 `main (server.py:10);wsgi (bottle.py:900);exchange (proxy_app/clients/lean.py:70) 12`.
 """
 
@@ -17,8 +17,6 @@ PARTS = (
     ("app", re.compile(r"\(proxy_app/")),
     ("Bottle", re.compile(r"\((.*/)?bottle\.py")),
 )
-# A thread that only waits costs nothing, though py-spy counts it now and then.
-WAITS = re.compile(r"^_*(sig(timed)?wait|e?poll(_wait)?|select|pause|nanosleep|sleep|futex)\w* \(")
 SERVER = "server"
 TITLES = (SERVER, *(name for name, _ in reversed(PARTS)))
 
@@ -27,8 +25,7 @@ Stack = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Hotspots:
-    """Shares of the samples that do not wait, 0 to 1: by part of the hop, and by function without
-    its callees. A call that blocks in the kernel (recv) may be among them: shares, not CPU time."""
+    """Shares of the CPU time, 0 to 1: by part of the hop, and by function without its callees."""
 
     samples: int
     parts: dict[str, float]
@@ -38,7 +35,7 @@ class Hotspots:
 def hotspots(folded: str) -> Hotspots:
     """Raises ValueError when a line is no folded stack."""
     parts, functions = Counter[str](), Counter[str]()
-    for stack, count in busy_stacks(folded):
+    for stack, count in stacks(folded):
         parts[part_of(stack)] += count
         functions[re.sub(r":\d+\)$", ")", stack[-1])] += count
     total = parts.total()
@@ -49,15 +46,13 @@ def hotspots(folded: str) -> Hotspots:
     )
 
 
-def busy_stacks(folded: str) -> Iterator[tuple[Stack, int]]:
-    """Each stack that does not wait, and its samples. Raises ValueError: no folded stack."""
+def stacks(folded: str) -> Iterator[tuple[Stack, int]]:
+    """Each stack and its samples. Raises ValueError: no folded stack."""
     for line in folded.splitlines():
         frames, _, count = line.rpartition(" ")
         if not frames or not count.isdigit():
             raise ValueError(f"no folded stack: {line[:200]!r}")
-        stack = tuple(frames.split(";"))
-        if not WAITS.match(stack[-1]):
-            yield stack, int(count)
+        yield tuple(frames.split(";")), int(count)
 
 
 def part_of(stack: Sequence[str]) -> str:

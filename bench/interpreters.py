@@ -40,8 +40,11 @@ INTERPRETERS: dict[str, Family] = {
     "pypy-3.11": "pypy",
 }
 
-# `cpython` alone means the version that runs the harness.
-ALIASES = {"cpython": f"cpython-{sys.version_info.major}.{sys.version_info.minor}"}
+# `cpython` alone means the version that runs the harness, `pypy` the newest.
+ALIASES = {
+    "cpython": f"cpython-{sys.version_info.major}.{sys.version_info.minor}",
+    "pypy": "pypy-3.11",
+}
 
 _PROBE = """
 import json, platform, sys

@@ -1,109 +1,78 @@
-"""Sample a running server's stacks: py-spy from outside on CPython, vmprof from inside on PyPy.
+"""Sample a running server's stacks by CPU time, with vmprof inside it, on CPython and PyPy alike.
 
-Both give folded stacks, one a line, outermost frame first: `main (server.py:10);wsgi (b.py:9) 12`.
+The stacks are folded, one a line, outermost frame first: `main (server.py:10);wsgi (b.py:9) 12`.
+Python's frames only: what C or the kernel does for one is that frame's own. (py-spy, from outside,
+reads CPython alone, and counts threads that wait in a lock or in recv() as if they were busy.)
 """
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from importlib.metadata import version
 from pathlib import Path
-from typing import Protocol
 
-from bench import machine
+import uv
+
+from bench.cache import Say, build_once, cache_dir
+from bench.installers import ROOT, run_installer
+from bench.interpreters import Interpreter
 from bench.model import TargetError
-from bench.processes import Process, start
-from bench.stack import ROOT
+from bench.processes import Process
 
-RATE_HZ = 250  # py-spy's; vmprof's is in bench/sampler/
-ATTACH_S = 20  # py-spy reads the program's symbols before it begins
-WRITE_S = 10.0  # until vmprof's files are whole
+WRITE_S = 10.0  # until the files are whole
 WITHIN = Path(__file__).with_name("sampler")
 
-Busy = Callable[[float], None]  # keeps the server busy for so many seconds
+
+def vmprof_for(interpreter: Interpreter, say: Say) -> Path:
+    """A folder with vmprof alone, for this interpreter. Raises TargetError where it has none."""
+    wanted = f"vmprof=={version('vmprof')}"
+    folder = cache_dir() / "samplers" / f"{wanted}-{interpreter.name}-{interpreter.full_version}"
+
+    def build(folder: Path) -> None:
+        where = ("--python", str(interpreter.binary), "--target", str(folder))
+        run_installer((uv.find_uv_bin(), "pip", "install", "--quiet", "--no-deps", *where, wanted))
+
+    return build_once(folder, build, say)
 
 
-class Sampler(Protocol):
-    """`settings` have to be in the server's environment from its start; `caveat` is a sentence for
-    the reader of the shares."""
-
-    @property
-    def settings(self) -> Mapping[str, str]: ...
-
-    @property
-    def caveat(self) -> str: ...
-
-    def stacks(self, process: Process, seconds: float, busy: Busy) -> str:
-        """Folded stacks of `process` and its children. Raises TargetError where none are had."""
+def settings(folder: Path, vmprof: Path) -> Mapping[str, str]:
+    """What a server's environment needs from its start, so that it can be sampled into `folder`."""
+    return {
+        "ONEHOP_SAMPLES": str(folder.absolute()),
+        "ONEHOP_VMPROF": str(vmprof),
+        "PYTHONPATH": f"{WITHIN}:{ROOT}",
+    }
 
 
-class PySpy:
-    """Looks on from the generator's core, native frames included."""
+def sample(folder: Path, process: Process, busy: Callable[[], object]) -> str:
+    """Folded stacks of `process` and its children while `busy` runs; it is to load them.
 
-    settings: Mapping[str, str] = {}
-    caveat = (
-        "py-spy may count a call that blocks in the kernel (recv) while it waits: not exact CPU "
-        "time."
-    )
-
-    def __init__(self, folder: Path):
-        self._folder = folder
-
-    def stacks(self, process: Process, seconds: float, busy: Busy) -> str:
-        """See Sampler."""
-        file, log = self._folder / "stacks.txt", self._folder / "logs" / "py-spy.log"
-        what = ("--pid", str(process.pid), "--subprocesses", "--native", "--format", "raw")
-        how = ("--rate", str(RATE_HZ), "--duration", str(int(seconds)), "-o", str(file))
-        argv = (str(Path(sys.executable).with_name("py-spy")), "record", *what, *how)
-        with start(argv, log=log, name="py-spy", cpus=machine.generator_cpus()) as spy:
-            for _ in range(int(seconds + ATTACH_S)):
-                if spy.alive:
-                    busy(1.0)
-            if spy.returncode != 0 or not file.exists():
-                raise TargetError(
-                    f"py-spy cannot look into {process.name} ({spy.tail(2)}); run this as root, or "
-                    "allow it: sudo sysctl kernel.yama.ptrace_scope=0"
-                )
-        return file.read_text()
-
-
-class Vmprof:
-    """Has the server's own PyPy write its samples, by bench/sampler/sitecustomize.py."""
-
-    caveat = "vmprof samples CPU time; a function's share holds the kernel's work for it."
-
-    def __init__(self, folder: Path):
-        self._folder = folder / "samples"
-        self._folder.mkdir(parents=True)
-        path = f"{WITHIN}:{ROOT}"
-        self.settings = {"ONEHOP_SAMPLES": str(self._folder.absolute()), "PYTHONPATH": path}
-
-    def stacks(self, process: Process, seconds: float, busy: Busy) -> str:
-        """See Sampler."""
-        go = self._folder / "go"
-        go.touch()
-        busy(seconds)
+    Raises TargetError where nothing was seen.
+    """
+    go = folder / "go"
+    go.touch()
+    try:
+        busy()
+    finally:
         go.unlink()
-        deadline = time.monotonic() + WRITE_S
-        while time.monotonic() < deadline and (
-            any(self._folder.glob("*.part")) or not any(self._folder.glob("*.vmprof"))
-        ):
-            time.sleep(0.05)
-        folded = Counter[str]()
-        for file in self._folder.glob("*.vmprof"):
-            folded.update(_folded(file))
-        if not folded:
-            raise TargetError(f"vmprof saw nothing of {process.name}: {process.tail(2)}")
-        text = "".join(f"{stack} {count}\n" for stack, count in folded.items())
-        (self._folder.parent / "stacks.txt").write_text(text)
-        return text
+    deadline = time.monotonic() + WRITE_S
+    while not _whole(folder) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    folded = Counter(stack for file in folder.glob("*.vmprof") for stack in _folded(file))
+    if not folded:
+        raise TargetError(f"vmprof saw nothing of {process.name}: {process.tail(2) or 'no word'}")
+    return "".join(f"{stack} {count}\n" for stack, count in folded.most_common())
+
+
+def _whole(folder: Path) -> bool:
+    return any(folder.glob("*.vmprof")) and not any(folder.glob("*.part"))
 
 
 def _folded(file: Path) -> Iterator[str]:
     """A line without its count for each sample; addresses within compiled loops are left out."""
-    import vmprof  # of one use, and slow to import
+    import vmprof  # slow to import, and of this one use
 
     profile = vmprof.read_profile(str(file))
     for addresses, *_ in profile.profiles:
@@ -114,6 +83,6 @@ def _folded(file: Path) -> Iterator[str]:
 
 
 def _frame(name: str) -> str:
-    """`py:send:180:/…/proxy_app/clients/lean.py` as py-spy would write it."""
+    """`py:send:180:/…/proxy_app/clients/lean.py` -> `send (proxy_app/clients/lean.py:180)`."""
     _, function, line, path = name.split(":", 3)
     return f"{function} ({path.removeprefix(f'{ROOT}/')}:{line})"

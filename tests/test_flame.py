@@ -33,12 +33,6 @@ def test_a_box_is_as_wide_as_its_share() -> None:
     assert client == (0, WIDTH * 3 / 4, COLOURS["client"])
 
 
-def test_what_waits_is_left_out() -> None:
-    assert not [
-        name for name in boxes(f"{SERVE};sigwait (libc.so.6) 9\n{SERVE} 1\n") if "wait" in name
-    ]
-
-
 def test_names_are_escaped_and_nothing_is_a_picture_too() -> None:
     """`<listcomp>` is a usual name; no samples at all draw the frame alone."""
     assert "<listcomp> (a.py)" in boxes("<listcomp> (a.py:3) 1\n")

@@ -37,11 +37,6 @@ def test_shares_add_up_and_functions_lose_their_lines() -> None:
     assert sum(seen.parts.values()) == 1
 
 
-def test_a_thread_that_waits_is_left_out() -> None:
-    seen = hotspots(f"{SERVE}sigtimedwait (libc.so.6) 9\n{CLIENT}recv (libc.so.6) 1\n")
-    assert (seen.samples, seen.parts["client"]) == (1, 1.0)
-
-
 def test_nothing_seen_is_no_share() -> None:
     assert hotspots("").parts == {}
 

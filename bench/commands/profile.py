@@ -21,7 +21,7 @@ from bench.load.process import LoadProcess
 from bench.model import Load, PathName, StackKey, TargetError, Topology, UserError
 from bench.plan import pick, unsupported_reason
 from bench.samples import RESULTS, new_run_folder, write_file
-from bench.sampling import PySpy, Sampler, Vmprof
+from bench.sampling import sample, settings, vmprof_for
 from bench.stack import Stack, open_stack
 from bench.upstream import start_upstream
 from bench.warm import LIMITS
@@ -44,9 +44,11 @@ def profile(options: argparse.Namespace) -> int:
         raise UserError(f"--seconds {seconds:g} is not between {SECONDS[0]:g} and {SECONDS[1]:g}")
     interpreter = find_interpreter(key.interpreter)
     environment = build_environment(SERVERS[key.server], interpreter, print, key.client)
+    vmprof = vmprof_for(interpreter, print)
     machine.pin_harness()
     folder = new_run_folder(RESULTS, datetime.now(UTC), "profile")
-    sampler: Sampler = Vmprof(folder) if interpreter.family == "pypy" else PySpy(folder)
+    samples = folder / "samples"
+    samples.mkdir(parents=True)
     cpus = machine.generator_cpus()
     with ExitStack() as exits:
         upstream = exits.enter_context(start_upstream(folder / "logs" / "upstream.log", cpus))
@@ -59,7 +61,7 @@ def profile(options: argparse.Namespace) -> int:
                 upstream.base_url,
                 folder / "logs",
                 machine.target_cpus(),
-                settings=sampler.settings,
+                settings=settings(samples, vmprof),
             )
         )
         urls: dict[PathName, str] = {"direct": upstream.base_url, "proxied": stack.base_url}
@@ -68,23 +70,22 @@ def profile(options: argparse.Namespace) -> int:
         generator.prepare(scenario, urls, load)
         generator.block("proxied", LIMITS[interpreter.family].most_s, 0, measured=False)
         whole_us = _cpu_us(generator, stack, seconds)
-
-        def busy(seconds: float) -> None:
-            generator.block("proxied", seconds, 0, measured=False)
-
-        folded = sampler.stacks(stack.processes[0], seconds, busy)
+        folded = sample(
+            samples,
+            stack.processes[0],
+            lambda: generator.block("proxied", seconds, 0, measured=False),
+        )
+    write_file(folder / "stacks.txt", folded.encode())
     seen = hotspots(folded)
     title = f"{key}, {options.load}: {whole_us:.0f} µs of CPU an exchange"
     write_file(folder / "flame.svg", flame(folded, title).encode())
-    text = report(key, options.load, alone_us, whole_us, seen, sampler.caveat)
+    text = report(key, options.load, alone_us, whole_us, seen)
     write_file(folder / "profile.md", text.encode())
     print(text, f"{folder}/flame.svg", sep="\n")
     return 0
 
 
-def report(
-    key: StackKey, load: str, alone_us: float, whole_us: float, seen: Hotspots, caveat: str
-) -> str:
+def report(key: StackKey, load: str, alone_us: float, whole_us: float, seen: Hotspots) -> str:
     """Markdown: the cost of an exchange in µs of CPU; shares by part and by function."""
     lines = [
         f"# Where the CPU time goes: {key}, {load}",
@@ -93,7 +94,8 @@ def report(
         f"{alone_us:.0f}: asking the upstream adds {whole_us - alone_us:.0f}. Measured with nobody "
         "looking on.",
         "",
-        f"The shares are of {seen.samples} samples, waiting threads left out. {caveat}",
+        f"The shares are of {seen.samples} samples of CPU time by vmprof; what C and the kernel do "
+        "for a function is its own.",
         "",
         "| part | share |",
         "|---|--:|",

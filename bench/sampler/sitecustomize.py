@@ -1,31 +1,33 @@
-"""What a server's PyPy imports at its start where PYTHONPATH names this folder: vmprof, on demand.
+"""What a server's Python imports at its start where PYTHONPATH names this folder: vmprof on demand.
 
 As long as the file ONEHOP_SAMPLES/go exists, each process writes what its threads do into
-ONEHOP_SAMPLES/<pid>.part, which becomes <pid>.vmprof when it is whole. vmprof counts CPU time: a
-thread that waits is not seen. A forked worker watches for itself.
+ONEHOP_SAMPLES/<pid>.part, which becomes <pid>.vmprof when it is whole. vmprof lies in ONEHOP_VMPROF
+and samples by CPU time: a thread that waits is not seen. A forked worker watches for itself.
 """
 
 import os
+import sys
 import threading
 from pathlib import Path
 from time import sleep  # the real one, whatever is patched later
 
-PERIOD_S = 0.002
+PERIOD_S = 0.00199  # not a round one, which would keep in step with what is periodic itself
 POLL_S = 0.05
 
 
 def watch(folder: Path) -> None:
     """Sample from the appearance of `go` until it is gone, once."""
-    import _vmprof  # PyPy's own
-
     go, part = folder / "go", folder / f"{os.getpid()}.part"
     while not go.exists():
         sleep(POLL_S)
+    sys.path.append(os.environ["ONEHOP_VMPROF"])  # only now: the server finds nothing new in there
+    import vmprof
+
     with part.open("w+b") as file:
-        _vmprof.enable(file.fileno(), PERIOD_S, 0, 0, 0, 0)
+        vmprof.enable(file.fileno(), PERIOD_S, native=False)
         while go.exists():
             sleep(POLL_S)
-        _vmprof.disable()
+        vmprof.disable()
     part.rename(part.with_suffix(".vmprof"))
 
 
