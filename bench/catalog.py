@@ -91,11 +91,11 @@ PROFILES = {
             summary="every client on a fast server, the asyncio peers, 20 ms too; under 30 minutes",
             groups=(
                 Group(("bjoern",), (CPYTHON,), clients=tuple(client_names())),
-                Group(("meinheld",), (CPYTHON,)),
+                Group(("meinheld", "granian"), (CPYTHON,)),
                 Group(("gunicorn-gevent",), (CPYTHON,), clients=("lean", "requests")),
                 Group(("asgi-uvicorn", "aiohttp-proxy"), (CPYTHON,)),
                 Group(("bjoern",), (PYPY,), clients=("lean", "httpclient", "urllib3")),
-                Group(("waitress",), (PYPY,)),
+                Group(("waitress", "gevent"), (PYPY,)),
             ),
             scenarios=("read", "slow-upstream"),
             loads=("c1", "c16", "c128"),

@@ -7,6 +7,9 @@ reads CPython alone, and counts threads that wait in a lock or in recv() as if t
 
 from __future__ import annotations
 
+import contextlib
+import os
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -20,8 +23,10 @@ from bench.installers import ROOT, run_installer
 from bench.interpreters import Interpreter
 from bench.model import TargetError
 from bench.processes import Process
+from bench.sampler.sitecustomize import SIGNAL
 
 WRITE_S = 10.0  # until the files are whole
+_INSTALLED = re.compile(r"^/.*/((site|dist)-packages|lib/(python|pypy)3\.\d+)/")
 WITHIN = Path(__file__).with_name("sampler")
 
 
@@ -46,24 +51,33 @@ def settings(folder: Path, vmprof: Path) -> Mapping[str, str]:
     }
 
 
-def sample(folder: Path, process: Process, busy: Callable[[], object]) -> str:
-    """Folded stacks of `process` and its children while `busy` runs; it is to load them.
+def sample(folder: Path, process: Process, seconds: float, busy: Callable[[float], object]) -> str:
+    """Folded stacks of `process` and its children; `busy` is to load them for so many seconds.
 
     Raises TargetError where nothing was seen.
     """
     go = folder / "go"
     go.touch()
+    _tell(folder)
     try:
-        busy()
+        busy(seconds)
     finally:
         go.unlink()
     deadline = time.monotonic() + WRITE_S
     while not _whole(folder) and time.monotonic() < deadline:
-        time.sleep(0.05)
+        _tell(folder)
+        busy(0.2)  # an idle server may run neither thread nor handler, and would never end
     folded = Counter(stack for file in folder.glob("*.vmprof") for stack in _folded(file))
     if not folded:
         raise TargetError(f"vmprof saw nothing of {process.name}: {process.tail(2) or 'no word'}")
     return "".join(f"{stack} {count}\n" for stack, count in folded.most_common())
+
+
+def _tell(folder: Path) -> None:
+    """Have every process that is to be sampled look for `go`."""
+    for ready in folder.glob("*.ready"):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(ready.stem), SIGNAL)
 
 
 def _whole(folder: Path) -> bool:
@@ -83,6 +97,6 @@ def _folded(file: Path) -> Iterator[str]:
 
 
 def _frame(name: str) -> str:
-    """`py:send:180:/…/proxy_app/clients/lean.py` -> `send (proxy_app/clients/lean.py:180)`."""
+    """`py:wsgi:9:/…/site-packages/bottle.py` -> `wsgi (bottle.py:9)`."""
     _, function, line, path = name.split(":", 3)
-    return f"{function} ({path.removeprefix(f'{ROOT}/')}:{line})"
+    return f"{function} ({_INSTALLED.sub('', path.removeprefix(f'{ROOT}/'))}:{line})"

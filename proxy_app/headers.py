@@ -34,12 +34,11 @@ class RequestHeaders:
 
     def __call__(self, environ: dict[str, Any]) -> Pairs:
         """The pairs that go to the upstream, without Host and without the body's framing."""
-        pairs = [(name, environ[key]) for key, name in self._allowed if key in environ]
+        # an empty one is left out: mod_wsgi, wsgiref and others set CONTENT_TYPE to "" for none
+        pairs = [(name, value) for key, name in self._allowed if (value := environ.get(key))]
         connection = environ.get("HTTP_CONNECTION", "")
         if connection not in _PLAIN_CONNECTION:
             pairs = _without(pairs, named_in(connection))
-        # mod_wsgi, wsgiref and others set CONTENT_TYPE to "" where the client sent none
-        pairs = [pair for pair in pairs if pair[1]]
         pairs += self._forwarded(environ)
         return pairs
 

@@ -38,7 +38,7 @@ class Locations:
 
         `target` is what the upstream was asked for: relative URLs count from there.
         """
-        if not any(name.lower() in _WITH_URLS for name, _ in pairs):
+        if _WITH_URLS.isdisjoint([name.lower() for name, _ in pairs]):
             return pairs
         prefix, own_host = environ.get("SCRIPT_NAME", ""), environ.get("HTTP_HOST", "")
         result = []

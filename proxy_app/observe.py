@@ -25,8 +25,8 @@ def request_id(environ: Environ) -> str:
     """The client's own X-Request-Id where it is harmless, else a new one; the same all along."""
     known = environ.get(_ID)
     if known is None:
-        known = environ.get("HTTP_X_REQUEST_ID", "")
-        if not _GOOD_ID.fullmatch(known):
+        known = environ.get("HTTP_X_REQUEST_ID")
+        if not known or not _GOOD_ID.fullmatch(known):
             known = f"{random.getrandbits(64):016x}"
         environ[_ID] = known
     return str(known)

@@ -70,11 +70,11 @@ def profile(options: argparse.Namespace) -> int:
         generator.prepare(scenario, urls, load)
         generator.block("proxied", LIMITS[interpreter.family].most_s, 0, measured=False)
         whole_us = _cpu_us(generator, stack, seconds)
-        folded = sample(
-            samples,
-            stack.processes[0],
-            lambda: generator.block("proxied", seconds, 0, measured=False),
-        )
+
+        def busy(seconds: float) -> None:
+            generator.block("proxied", seconds, 0, measured=False)
+
+        folded = sample(samples, stack.processes[0], seconds, busy)
     write_file(folder / "stacks.txt", folded.encode())
     seen = hotspots(folded)
     title = f"{key}, {options.load}: {whole_us:.0f} µs of CPU an exchange"

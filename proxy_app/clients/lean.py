@@ -9,6 +9,7 @@ open ones. One that did not end cleanly is closed, never pooled.
 
 import _socket
 import contextlib
+import select
 import socket
 import ssl
 import struct
@@ -145,6 +146,7 @@ class Connection:
         self._heard = False
         self._bare = _bare(sock) if _AT_ONCE else None
         self._plain = self._bare is sock
+        self._poll = _poll(sock) if self._bare else None
         if self._plain:
             sock.settimeout(None)
             self._limit(socket.SO_RCVTIMEO, timeout_s)
@@ -154,6 +156,8 @@ class Connection:
 
     def is_quiet(self) -> bool:
         """Nothing to read: the upstream has not closed it, and sent nothing unasked."""
+        if self._poll:
+            return not self._poll.poll(0)
         try:
             self._receive_at_once()
         except _NOTHING_YET:
@@ -297,6 +301,17 @@ def _bare(sock: Any) -> Optional[_socket.socket]:
         return None
     around = (sock, getattr(sock, "_sock", None), getattr(sock, "fd", None))
     return next((one for one in around if isinstance(one, _socket.socket)), None)
+
+
+def _poll(sock: socket.socket) -> Any:
+    """poll() on this socket alone, a quarter of what a recv() that fails costs; None where gevent
+    or eventlet have put their own in its place, which would let other greenlets run."""
+    kernels = getattr(select, "poll", None)
+    if getattr(kernels, "__module__", "") != "select":
+        return None
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return poll
 
 
 def _secure(context: ssl.SSLContext, sock: socket.socket, host: str) -> socket.socket:

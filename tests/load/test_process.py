@@ -128,7 +128,11 @@ def test_many_blocks_do_not_grow(load: LoadProcess, right_server: str) -> None:
 @pytest.mark.parametrize(
     ("scenario", "url", "words"),
     [
-        ("reed", "http://127.0.0.1:1", "no scenario 'reed'; there are download, mixed, read"),
+        (
+            "reed",
+            "http://127.0.0.1:1",
+            "no scenario 'reed'; there are bulk-download, bulk-upload, download",
+        ),
         ("read", "127.0.0.1", "base URL '127.0.0.1' is not understood"),
         ("read", "http://no-such-host.invalid", "cannot resolve no-such-host.invalid"),
     ],
