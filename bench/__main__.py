@@ -86,7 +86,7 @@ def parser() -> argparse.ArgumentParser:
     profile.add_argument("--track", default=EQUAL, help="equal or as-shipped (equal)")
     profile.add_argument("--scenario", default="read")
     profile.add_argument("--load", default="c16", help="a closed loop (c16)")
-    profile.add_argument("--seconds", type=float, default=8.0, help="of looking on, each time (8)")
+    profile.add_argument("--seconds", type=float, default=5.0, help="of each measurement (5)")
     profile.set_defaults(verb="profile.profile")
 
     servers = verbs.add_parser("servers", help="list the servers")

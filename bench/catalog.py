@@ -104,7 +104,7 @@ PROFILES = {
         ),
         Profile(
             name="bulk",
-            summary="100 MiB down and up through servers, the asyncio peers, nginx; 10 minutes",
+            summary="100 MiB down and up: servers, the asyncio peers, nginx; under 20 minutes",
             groups=(
                 Group(("waitress",), (CPYTHON,), ("nginx:0",)),
                 Group(("bjoern", "meinheld", "waitress", "gunicorn-gthread"), (CPYTHON,)),

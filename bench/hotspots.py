@@ -13,7 +13,12 @@ from dataclasses import dataclass
 
 # The innermost frame that one of these names says whose time it is; nobody's is the server's.
 PARTS = (
-    ("client", re.compile(r"\(proxy_app/(clients/|reader|wire|framing)")),
+    (
+        "client",
+        re.compile(
+            r"\((proxy_app/(clients/|peers/upstream|reader|wire|framing|idle)|aiohttp/c(li|on))"
+        ),
+    ),
     ("app", re.compile(r"\(proxy_app/")),
     ("Bottle", re.compile(r"\((.*/)?bottle\.py")),
 )

@@ -221,7 +221,7 @@ def _stacks(selection: Selection, profile: Profile, catalog: Catalog) -> list[St
     if any(named.values()):
         groups = (Group(**{one: names or _values(one, groups) for one, names in named.items()}),)
     stacks = [
-        _stack(catalog.servers[server], interpreter, topology, client, track)
+        stack_key(catalog.servers[server], interpreter, topology, client, track)
         for group in groups
         for server in _names("server", group.servers, catalog.servers)
         for interpreter in _names("interpreter", group.interpreters, catalog.interpreters)
@@ -241,8 +241,9 @@ def _values(dimension: str, groups: tuple[Group, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one for group in groups for one in getattr(group, dimension)))
 
 
-def _stack(server: Server, interpreter: str, topology: str, client: str, track: str) -> StackKey:
-    """`-` stands for what a stack has not: on 2.7 the app's sibling brings its own client."""
+def stack_key(server: Server, interpreter: str, topology: str, client: str, track: str) -> StackKey:
+    """A stack's name. `-` stands for what it has not: on 2.7 the app's sibling brings its client;
+    a peer of the app has one of its own, whatever is asked for."""
     if Topology.parse(topology).alone:
         return StackKey(ALONE, "-", topology, "-", "-")
     client = "-" if interpreter == PY2 else server.own_client or client

@@ -20,6 +20,7 @@ CLIENT = APP + "send (proxy_app/clients/lean.py:180);"
         (BOTTLE + "match (/venv/lib/python3.11/site-packages/bottle.py:400)", "Bottle"),
         (APP + "sub (re.py:10)", "app"),
         (CLIENT + "__send (libc.so.6)", "client"),
+        (BOTTLE + "_request (aiohttp/client.py:500)", "client"),
         (APP + "feed (proxy_app/reader_llhttp.py:50);parse (httptools.so)", "client"),
         (APP + "request_head (proxy_app/wire.py:20)", "client"),
     ],

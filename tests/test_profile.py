@@ -17,18 +17,25 @@ def profile(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return bench("profile", *arguments, cwd=folder, timeout=240)  # the venv may have to be built
 
 
-@pytest.mark.parametrize("interpreter", ["cpython", "pypy"])
+@pytest.mark.parametrize(
+    ("server", "interpreter"),
+    [
+        ("waitress", "cpython"),
+        ("waitress", "pypy"),
+        ("meinheld", "cpython"),  # lets no other thread run
+        ("gunicorn-gevent", "cpython"),  # its worker is a fork, and patched
+    ],
+)
 def test_a_flame_graph_and_what_an_exchange_costs(
-    interpreter: str, tmp_path: Path, missing: Callable[[str], None]
+    server: str, interpreter: str, tmp_path: Path, missing: Callable[[str], None]
 ) -> None:
     """The cost of an exchange, its shares by part of the hop, the stacks, the flame graph."""
     try:
         find_interpreter(resolve_name(interpreter))
     except TargetError as error:
         missing(str(error))
-    ended = profile(
-        tmp_path, "--server", "waitress", "--interpreter", interpreter, "--seconds", "1"
-    )
+    chosen = ("--server", server, "--interpreter", interpreter)
+    ended = profile(tmp_path, *chosen, "--seconds", "1")
     assert ended.returncode == 0, ended.stderr
     (folder,) = (tmp_path / "results").glob("*-profile")
     text = (folder / "profile.md").read_text()

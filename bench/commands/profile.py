@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from pathlib import Path
 
 from bench import machine
 from bench.catalog import catalog
@@ -19,9 +20,9 @@ from bench.interpreters import find_interpreter, resolve_name
 from bench.load.calls import Call
 from bench.load.process import LoadProcess
 from bench.model import Load, PathName, StackKey, TargetError, Topology, UserError
-from bench.plan import pick, unsupported_reason
+from bench.plan import pick, stack_key, unsupported_reason
 from bench.samples import RESULTS, new_run_folder, write_file
-from bench.sampling import sample, settings, vmprof_for
+from bench.sampling import BrokenBySampling, sample, settings, vmprof_for
 from bench.stack import Stack, open_stack
 from bench.upstream import start_upstream
 from bench.warm import LIMITS
@@ -30,6 +31,7 @@ from servers.spec import TRACKS
 
 SECONDS = (1.0, 60.0)
 SHOWN = 12  # functions
+ATTEMPTS = 5  # vmprof breaks bjoern on CPython in every third of eight seconds
 HEALTHZ = Call("healthz", "/healthz", "/healthz")
 
 
@@ -47,34 +49,38 @@ def profile(options: argparse.Namespace) -> int:
     vmprof = vmprof_for(interpreter, print)
     machine.pin_harness()
     folder = new_run_folder(RESULTS, datetime.now(UTC), "profile")
-    samples = folder / "samples"
-    samples.mkdir(parents=True)
+    warm_s = LIMITS[interpreter.family].most_s
     cpus = machine.generator_cpus()
-    with ExitStack() as exits:
-        upstream = exits.enter_context(start_upstream(folder / "logs" / "upstream.log", cpus))
-        generator = LoadProcess(log=folder / "logs" / "load.log", cpus=cpus, seed=1)
-        generator = exits.enter_context(generator)
-        stack = exits.enter_context(
-            open_stack(
-                key,
-                environment,
-                upstream.base_url,
-                folder / "logs",
-                machine.target_cpus(),
-                settings=settings(samples, vmprof),
-            )
-        )
-        urls: dict[PathName, str] = {"direct": upstream.base_url, "proxied": stack.base_url}
-        generator.prepare(scenario, urls, load, (HEALTHZ,))
-        alone_us = _cpu_us(generator, stack, seconds)
-        generator.prepare(scenario, urls, load)
-        generator.block("proxied", LIMITS[interpreter.family].most_s, 0, measured=False)
-        whole_us = _cpu_us(generator, stack, seconds)
 
-        def busy(seconds: float) -> None:
-            generator.block("proxied", seconds, 0, measured=False)
+    def attempt(samples: Path) -> tuple[float, float, str]:
+        """µs of CPU for /healthz and for an exchange; folded stacks."""
+        samples.mkdir(parents=True)
+        with ExitStack() as exits:
+            upstream = exits.enter_context(start_upstream(folder / "logs" / "upstream.log", cpus))
+            generator = LoadProcess(log=folder / "logs" / "load.log", cpus=cpus, seed=1)
+            generator = exits.enter_context(generator)
+            where = (upstream.base_url, folder / "logs", machine.target_cpus())
+            wanted = settings(samples, vmprof)
+            stack = exits.enter_context(open_stack(key, environment, *where, settings=wanted))
+            urls: dict[PathName, str] = {"direct": upstream.base_url, "proxied": stack.base_url}
 
-        folded = sample(samples, stack.processes[0], seconds, busy)
+            def busy(seconds: float) -> None:
+                generator.block("proxied", seconds, 0, measured=False)
+
+            generator.prepare(scenario, urls, load, (HEALTHZ,))
+            alone_us = _cpu_us(generator, stack, warm_s, seconds)
+            generator.prepare(scenario, urls, load)
+            whole_us = _cpu_us(generator, stack, warm_s, seconds)
+            return alone_us, whole_us, sample(samples, stack.processes[0], seconds, busy)
+
+    for number in range(1, ATTEMPTS + 1):
+        try:
+            alone_us, whole_us, folded = attempt(folder / "samples" / str(number))
+            break
+        except BrokenBySampling as error:
+            if number == ATTEMPTS:
+                raise
+            print(f"{error}: started anew")
     write_file(folder / "stacks.txt", folded.encode())
     seen = hotspots(folded)
     title = f"{key}, {options.load}: {whole_us:.0f} µs of CPU an exchange"
@@ -110,8 +116,8 @@ def report(key: StackKey, load: str, alone_us: float, whole_us: float, seen: Hot
 
 def _key(options: argparse.Namespace) -> StackKey:
     known = catalog()
-    key = StackKey(
-        pick("server", options.server, known.servers),
+    key = stack_key(
+        SERVERS[pick("server", options.server, known.servers)],
         resolve_name(options.interpreter),
         str(Topology()),
         pick("client", options.client, known.clients),
@@ -122,9 +128,9 @@ def _key(options: argparse.Namespace) -> StackKey:
     return key
 
 
-def _cpu_us(generator: LoadProcess, stack: Stack, seconds: float) -> float:
-    """CPU time of the hop for one exchange. Raises TargetError when none succeeds."""
-    generator.block("proxied", seconds / 4, 0, measured=False)  # opens connections, warms up
+def _cpu_us(generator: LoadProcess, stack: Stack, warm_s: float, seconds: float) -> float:
+    """CPU time of the hop for one exchange, warm. Raises TargetError when none succeeds."""
+    generator.block("proxied", warm_s, 0, measured=False)
     before = stack.usage().cpu_s
     done = generator.block("proxied", seconds, 0, measured=False)
     stack.check_alive()
