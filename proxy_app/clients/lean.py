@@ -128,7 +128,7 @@ class Client:
             raise UpstreamTimeout("the upstream could not be reached in time") from error
         except (OSError, UnicodeError) as error:  # UnicodeError: no name that DNS could know
             raise UpstreamFault("the upstream could not be reached") from error
-        return Connection(sock, self._read_timeout)
+        return Connection(sock, self._read_timeout, secured=bool(self._tls))
 
 
 class Connection:
@@ -139,12 +139,12 @@ class Connection:
     that waits for nothing goes past the patch, to the kernel's socket.
     """
 
-    def __init__(self, sock: socket.socket, timeout_s: float):
+    def __init__(self, sock: socket.socket, timeout_s: float, secured: bool):
         self.sock = sock
         self.reader = new_reader()
         self._timeout_s = timeout_s
         self._heard = False
-        self._bare = _bare(sock) if _AT_ONCE else None
+        self._bare = _bare(sock) if _AT_ONCE and not secured else None
         self._plain = self._bare is sock
         self._poll = _poll(sock) if self._bare else None
         if self._plain:
@@ -295,12 +295,12 @@ class _Stale(UpstreamFault):
 
 
 def _bare(sock: Any) -> Optional[_socket.socket]:
-    """The kernel's socket: `sock` itself where it is the standard library's, what gevent and
-    meinheld (_sock) or eventlet (fd) have put their own around, None where TLS lies between."""
-    if isinstance(sock, ssl.SSLSocket):
-        return None
-    around = (sock, getattr(sock, "_sock", None), getattr(sock, "fd", None))
-    return next((one for one in around if isinstance(one, _socket.socket)), None)
+    """The kernel's socket: `sock` itself where it is the standard library's very own, else what
+    gevent and meinheld (_sock) or eventlet (fd) have put theirs around; None for others."""
+    if type(sock) is socket.socket and isinstance(sock, _socket.socket):
+        return sock
+    within = (getattr(sock, "_sock", None), getattr(sock, "fd", None))
+    return next((one for one in within if isinstance(one, _socket.socket)), None)
 
 
 def _poll(sock: socket.socket) -> Any:
