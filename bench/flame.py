@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from xml.sax.saxutils import escape
 
-from bench.hotspots import Stack, part_of, stacks
+from bench.hotspots import SERVER, Stack, function_of, part_of, stacks
 
 WIDTH, ROW, HEAD = 1200, 17, 52
 CHAR = 6.4  # pixels of a character, on average
 NARROWEST = 0.5  # pixels; what is narrower is not drawn
-COLOURS = {"server": "#a6b8c7", "Bottle": "#e3c565", "app": "#7fb58d", "client": "#d98a6a"}
+COLOURS = {SERVER: "#a6b8c7", "Bottle": "#e3c565", "app": "#7fb58d", "client": "#d98a6a"}
 
 
 @dataclass
@@ -50,14 +50,13 @@ def flame(folded: str, title: str) -> str:
 
 
 def _tree(sampled: Iterable[tuple[Stack, int]]) -> Box:
-    root = Box("all", "server")
+    root = Box("all", SERVER)
     for stack, count in sampled:
         box = root
         box.count += count
-        for depth, frame in enumerate(stack, 1):
-            name = frame.rpartition(":")[0] + ")" if frame.endswith(")") and ":" in frame else frame
-            part = part_of(stack[:depth])
-            box = box.calls.setdefault(name, Box(name, part))
+        for frame in stack:
+            name = function_of(frame)
+            box = box.calls.setdefault(name, Box(name, part_of(frame, box.part)))
             box.count += count
     return root
 

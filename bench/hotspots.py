@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 # The innermost frame that one of these names says whose time it is; nobody's is the server's.
@@ -41,8 +41,11 @@ def hotspots(folded: str) -> Hotspots:
     """Raises ValueError when a line is no folded stack."""
     parts, functions = Counter[str](), Counter[str]()
     for stack, count in stacks(folded):
-        parts[part_of(stack)] += count
-        functions[re.sub(r":\d+\)$", ")", stack[-1])] += count
+        part = SERVER
+        for frame in stack:
+            part = part_of(frame, part)
+        parts[part] += count
+        functions[function_of(stack[-1])] += count
     total = parts.total()
     return Hotspots(
         total,
@@ -60,10 +63,11 @@ def stacks(folded: str) -> Iterator[tuple[Stack, int]]:
         yield tuple(frames.split(";")), int(count)
 
 
-def part_of(stack: Sequence[str]) -> str:
-    """Whose time the innermost frame is: one of TITLES."""
-    for frame in reversed(stack):
-        for name, pattern in PARTS:
-            if pattern.search(frame):
-                return name
-    return SERVER
+def function_of(frame: str) -> str:
+    """`wsgi (bottle.py:900)` -> `wsgi (bottle.py)`."""
+    return re.sub(r":\d+\)$", ")", frame)
+
+
+def part_of(frame: str, around: str) -> str:
+    """Whose time this frame's is: its own part's, else that of the frame `around` it."""
+    return next((name for name, pattern in PARTS if pattern.search(frame)), around)

@@ -17,10 +17,8 @@ from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
-import uv
-
 from bench.cache import Say, build_once, cache_dir
-from bench.installers import ROOT, run_installer
+from bench.installers import ROOT, run_uv
 from bench.interpreters import Interpreter
 from bench.model import TargetError
 from bench.processes import Process
@@ -42,7 +40,7 @@ def vmprof_for(interpreter: Interpreter, say: Say) -> Path:
 
     def build(folder: Path) -> None:
         where = ("--python", str(interpreter.binary), "--target", str(folder))
-        run_installer((uv.find_uv_bin(), "pip", "install", "--quiet", "--no-deps", *where, wanted))
+        run_uv("pip", "install", "--quiet", "--no-deps", *where, wanted)
 
     return build_once(folder, build, say)
 
