@@ -35,13 +35,24 @@ def request_body(environ: dict[str, Any], chunked: str, max_body: int) -> Option
         return Body(None, _limited(_chunked(environ, coding, declared, chunked), max_body))
     if not declared or declared == "0":
         return None
+    length = declared_length(declared, max_body)
+    return Body(length, _from_client(read_exactly(environ["wsgi.input"].read, length)))
+
+
+def declared_length(declared: str, max_body: int) -> int:
+    """What a Content-Length says, in bytes. Raises BadRequest, TooLarge."""
     try:
         length = content_length(declared)
     except ValueError:
         raise BadRequest("the content length is not a number") from None
+    check_size(length, max_body)
+    return length
+
+
+def check_size(length: int, max_body: int) -> None:
+    """Raises TooLarge; there is no limit where `max_body` is 0."""
     if length > max_body > 0:
         raise TooLarge(f"the body is over the limit of {max_body} bytes")
-    return Body(length, _from_client(read_exactly(environ["wsgi.input"].read, length)))
 
 
 def _chunked(
@@ -71,8 +82,7 @@ def _limited(pieces: Iterator[bytes], max_body: int) -> Iterator[bytes]:
     total = 0
     for piece in pieces:
         total += len(piece)
-        if total > max_body > 0:
-            raise TooLarge(f"the body is over the limit of {max_body} bytes")
+        check_size(total, max_body)
         yield piece
 
 

@@ -13,8 +13,9 @@ from http import HTTPStatus
 from itertools import cycle
 from typing import Any, NamedTuple, Optional
 
-from proxy_app.faults import BadRequest, Fault, NotFound, TooLarge
-from proxy_app.framing import body_framing, content_length
+from proxy_app.body import check_size, declared_length
+from proxy_app.faults import BadRequest, Fault, NotFound
+from proxy_app.framing import body_framing
 from proxy_app.headers import Pairs, RequestHeaders, environ_key, response_headers
 from proxy_app.locations import Locations
 from proxy_app.observe import request_id
@@ -131,18 +132,11 @@ class Rules:
             return CHUNKED
         if not declared or declared == "0":
             return None
-        try:
-            length = content_length(declared)
-        except ValueError:
-            raise BadRequest("the content length is not a number") from None
-        self.check_size(length)
-        return length
+        return declared_length(declared, self.settings.max_body)
 
     def check_size(self, length: int) -> None:
         """Raises TooLarge."""
-        limit = self.settings.max_body
-        if length > limit > 0:
-            raise TooLarge(f"the body is over the limit of {limit} bytes")
+        check_size(length, self.settings.max_body)
 
     def answer_headers(self, ask: Ask, status: int, raw: RawHeaders) -> tuple[Pairs, Optional[int]]:
         """What the client gets of the upstream's headers, and the body's length where it is known.
