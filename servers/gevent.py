@@ -28,19 +28,26 @@ def before_import(track: str) -> None:
 
 
 def serve(app: Any, host: str, port: int, threads: int) -> None:
-    import socket
-
-    import gevent
-    from gevent.pool import Pool
-    from gevent.pywsgi import WSGIHandler, WSGIServer
+    from gevent.pywsgi import WSGIHandler
 
     class Handler(WSGIHandler):  # type: ignore[misc]
         def get_environ(self) -> "dict[str, Any]":
             return {**super().get_environ(), "REQUEST_URI": self.path}  # %2F is not a slash
 
+    serve_with(Handler, app, host, port)
+
+
+def serve_with(handler: Any, app: Any, host: str, port: int) -> None:
+    """pywsgi with this handler class, until SIGTERM."""
+    import socket
+
+    import gevent
+    from gevent.pool import Pool
+    from gevent.pywsgi import WSGIServer
+
     # A pool is what stop() waits for, so that requests in flight end well.
     pool = Pool(10_000)
-    server = WSGIServer((host, port), app, BACKLOG, pool, log=None, handler_class=Handler)
+    server = WSGIServer((host, port), app, BACKLOG, pool, log=None, handler_class=handler)
     server.init_socket()
     server.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     gevent.signal_handler(signal.SIGTERM, server.stop, 1)

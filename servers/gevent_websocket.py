@@ -4,12 +4,12 @@ The old gevent-websocket package gives an app parsed messages, which a proxy wou
 Everything else is as in gevent.py: TCP_NODELAY, all patched first, the path as it came.
 """
 
-import signal
 from typing import Any, Callable
 
 from servers.capabilities import Capabilities
 from servers.gevent import before_import as patch
-from servers.spec import BACKLOG, Server
+from servers.gevent import serve_with
+from servers.spec import Server
 
 SERVER = Server(
     name="gevent-websocket",
@@ -27,11 +27,7 @@ def before_import(track: str) -> None:
 
 
 def serve(app: Any, host: str, port: int, threads: int) -> None:
-    import socket
-
-    import gevent
-    from gevent.pool import Pool
-    from gevent.pywsgi import WSGIHandler, WSGIServer
+    from gevent.pywsgi import WSGIHandler
 
     class Handler(WSGIHandler):  # type: ignore[misc]
         tunnel: "Callable[[Any], None] | None" = None
@@ -54,9 +50,4 @@ def serve(app: Any, host: str, port: int, threads: int) -> None:
             self.close_connection = True
             self.tunnel(self.socket)
 
-    pool = Pool(10_000)
-    server = WSGIServer((host, port), app, BACKLOG, pool, log=None, handler_class=Handler)
-    server.init_socket()
-    server.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    gevent.signal_handler(signal.SIGTERM, server.stop, 1)
-    server.serve_forever()
+    serve_with(Handler, app, host, port)
