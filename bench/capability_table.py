@@ -11,9 +11,9 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bench.installers import ROOT
 from bench.interpreters import INTERPRETERS
 from bench.locks import exceptions, lock_of, pinned
+from bench.processes import ROOT
 from servers import SERVERS
 from servers.capabilities import CAPABILITIES
 from servers.spec import AS_SHIPPED, PY2, Server

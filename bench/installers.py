@@ -15,9 +15,8 @@ from types import MappingProxyType
 import uv
 
 from bench.model import TargetError
-from bench.processes import Ended, run_to_end
+from bench.processes import ROOT, Ended, run_to_end
 
-ROOT = Path(__file__).resolve().parent.parent
 TIMEOUT_S = 600.0
 VIRTUALENV = ("virtualenv==20.21.1", "distlib==0.3.9", "filelock==3.12.4", "platformdirs==3.11.0")
 

@@ -18,9 +18,10 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from bench.clients import CLIENTS
-from bench.installers import ROOT, run_uv
+from bench.installers import run_uv
 from bench.interpreters import INTERPRETERS
 from bench.model import TargetError
+from bench.processes import ROOT
 from bench.recipes import OVERRIDES, RECIPES
 from servers import SERVERS
 from servers.spec import PY2, Server

@@ -28,6 +28,7 @@ import psutil
 
 from bench.model import HarnessError, TargetError
 
+ROOT = Path(__file__).resolve().parent.parent  # of the project: where children are started
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 POLL_S = 0.01

@@ -18,10 +18,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 from bench.cache import Say, build_once, cache_dir
-from bench.installers import ROOT, run_uv
+from bench.installers import run_uv
 from bench.interpreters import Interpreter
 from bench.model import TargetError
-from bench.processes import Process
+from bench.processes import ROOT, Process
 from bench.sampler.sitecustomize import SIGNAL
 
 WRITE_S = 10.0  # until the files are whole

@@ -17,12 +17,11 @@ from urllib.parse import urlsplit
 from bench.balancers import start_balancer
 from bench.environments import Environment
 from bench.model import StackKey, TargetError, Topology
-from bench.processes import Process, Usage, free_port, port_released, start, wait_ready
+from bench.processes import ROOT, Process, Usage, free_port, port_released, start, wait_ready
 from servers import SERVERS
 from servers.spec import Launch, Server
 
 HOST = "127.0.0.1"
-ROOT = Path(__file__).resolve().parent.parent
 READY_DEADLINE_S = 20.0
 
 # What a child keeps of the harness's environment: enough to find programs and a home, nothing

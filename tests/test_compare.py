@@ -28,7 +28,6 @@ from bench.samples import write_run
 from bench.stats import RoundSamples, quantile_deltas, rate_interval, student_t95
 from tests.verbs import bench
 
-ROOT = Path(__file__).resolve().parent.parent
 SERVERS = tuple(f"server-{letter}" for letter in "abcdefghij")
 MACHINE = Machine("host-1", "Linux 6.1", "CPU", 2, 7.6, "", (0,), (1,))
 UPSTREAM = UpstreamRecord(("stub",), "stub 1")

@@ -16,7 +16,6 @@ from servers import SERVERS
 from servers.spec import NEEDS_PYTHON_3, PY2
 from tests.verbs import bench
 
-ROOT = Path(__file__).resolve().parent.parent
 CPYTHON = ALIASES["cpython"]
 PYPY = Interpreter("pypy-3.11", "pypy", "3.11.11", Path("/no/pypy"), "7.3.19")
 OLD = Interpreter(PY2, "cpython", "2.7.18", Path("/no/python2.7"))

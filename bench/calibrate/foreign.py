@@ -18,8 +18,8 @@ from pathlib import Path
 import msgspec
 
 from bench import machine, processes
-from bench.load.process import ROOT
 from bench.model import HarnessError, TargetError
+from bench.processes import ROOT
 
 LOCUSTFILE = Path(__file__).with_name("locustfile.py")
 OVERTIME_S = 30.0

@@ -18,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench import machine, processes
-from bench.load.process import ROOT, LoadProcess
+from bench.load.process import LoadProcess
 from bench.load.protocol import BlockDone
 from bench.model import HarnessError, Load, PathName, TargetError
+from bench.processes import ROOT
 from bench.samples import PATHS, read_samples
 from bench.stats import RoundSamples
 

@@ -19,7 +19,7 @@ from bench.environments import build_environment
 from bench.interpreters import find_interpreter, resolve_name
 from bench.model import DEFAULT_CLIENT, StackKey, Topology, UserError
 from bench.plan import pick, unsupported_reason
-from bench.stack import ROOT
+from bench.processes import ROOT
 from servers.spec import TRACKS, Launch
 
 LAST_PORT = 65535

@@ -16,9 +16,9 @@ from bench.environments import build_environment
 from bench.interpreters import find_interpreter, resolve_name
 from bench.model import StackKey, Topology, UserError
 from bench.plan import check_names, pick, unsupported_reason
-from bench.processes import port_in_use, start, wait_ready
+from bench.processes import ROOT, port_in_use, start, wait_ready
 from bench.samples import RESULTS
-from bench.stack import ROOT, open_stack
+from bench.stack import open_stack
 from bench.upstream import start_upstream
 from servers import SERVERS
 

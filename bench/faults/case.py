@@ -26,8 +26,7 @@ from bench.faults.record import Case, CaseRecord, Row, rows_file, write_rows
 from bench.faults.rig import Rig, open_rig
 from bench.faults.schedule import POISON, Method, Planned, bursts, steady, with_poison
 from bench.model import HarnessError, TargetError, Verdict
-from bench.processes import Process, start
-from bench.stack import ROOT
+from bench.processes import ROOT, Process, start
 from servers.spec import Server
 
 BEFORE_S = 1.3

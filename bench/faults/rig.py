@@ -21,8 +21,8 @@ import psutil
 from bench import machine
 from bench.balancers import RunningBalancer, start_balancer
 from bench.environments import Environment
-from bench.processes import Process, free_port, port_released, start, wait_ready
-from bench.stack import HOST, READY_DEADLINE_S, ROOT, app_environment
+from bench.processes import ROOT, Process, free_port, port_released, start, wait_ready
+from bench.stack import HOST, READY_DEADLINE_S, app_environment
 from bench.upstream import Upstream, command, start_upstream
 from bench.upstream.faulty import read_ledger
 from servers.spec import Launch, Server

@@ -34,8 +34,8 @@ from bench.load.protocol import (
     line,
 )
 from bench.model import HarnessError, Load, PathName, UserError
+from bench.processes import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 START_S = 30.0  # importing locust takes a second, on a busy machine several
 OVERTIME_S = 15.0  # of a block: its last responses may take the client's timeout of 10 s
 

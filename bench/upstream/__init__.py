@@ -20,11 +20,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bench.model import HarnessError, TargetError, UserError
-from bench.processes import Process, free_port, port_in_use, port_released, start, wait_ready
+from bench.processes import ROOT, Process, free_port, port_in_use, port_released, start, wait_ready
 from bench.upstream.vdr import COUNTS
-
-ROOT = Path(__file__).resolve().parents[2]
-
 
 # Addresses beside its own, one for each backend of a balancer, so that requests are counted per
 # backend: the whole of 127/8 is loopback, but on Linux alone.

@@ -17,8 +17,8 @@ import psutil
 import pytest
 
 from bench.model import UserError
-from bench.processes import port_in_use
-from bench.upstream import ROOT, Upstream, start_upstream
+from bench.processes import ROOT, port_in_use
+from bench.upstream import Upstream, start_upstream
 
 Fetch = Callable[..., Any]
 FOLDER = "/vdr/v3/folders/17"
