@@ -12,6 +12,7 @@ from statistics import median
 
 from bench.model import Run
 
+PLACES = ("generator_cpus", "stub_cpus", "target_cpus")
 DIRECT_SHIFT = 0.05  # share: a direct path that moved more than that is said
 
 
@@ -25,7 +26,7 @@ def incomparable(before: Run, after: Run) -> list[str]:
 
 
 def _identity(run: Run) -> list[tuple[str, str]]:
-    names = ("host", "cpu_model", "cpus", "kernel", "governor", "generator_cpus", "target_cpus")
+    names = ("host", "cpu_model", "cpus", "kernel", "governor", *PLACES)
     known = [(name, getattr(run.machine, name, "")) for name in names]
     upstream = run.upstream.version if run.upstream else ""
     texts = [(name.replace("_", " "), _plain(value)) for name, value in known]

@@ -87,6 +87,11 @@ class Bench:
         assert self.upstream is not None
         return self.upstream.base_url
 
+    @property
+    def stub_apart(self) -> bool:
+        """Whether the stub has cores of its own."""
+        return machine.stub_cpus() != machine.generator_cpus()
+
     def upstream_usage(self) -> Usage:
         return self.upstream.process.usage() if self.upstream else Usage()
 
@@ -102,15 +107,16 @@ def instruments(
 ) -> Iterator[Bench]:
     """The load process and, unless the reader's own hop is measured, the upstream stub.
 
-    Both are up, and pinned to the generator's cores.
+    Both are up, and pinned to their cores.
     """
     cpus = machine.generator_cpus()
     _trust_ourselves(plan)
     with ExitStack() as exits:
         upstream = None
         if outside is None:
+            log = folder / "logs" / "upstream.log"
             upstream = exits.enter_context(
-                start_upstream(folder / "logs" / "upstream.log", cpus, aliases=ALIASES)
+                start_upstream(log, machine.stub_cpus(), aliases=ALIASES)
             )
         load = exits.enter_context(
             LoadProcess(log=folder / "logs" / "load.log", cpus=cpus, seed=plan.selection.seed)

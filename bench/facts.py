@@ -68,9 +68,15 @@ class Facts:
     quantiles: tuple[QuantileDelta, ...]  # as they would be reported, ms
     errors_by_kind: Mapping[str, int] = field(default_factory=dict)
     is_null: bool = False
+    stub_apart: bool = False  # the upstream has cores of its own, not the generator's
 
     def on(self, path: PathName) -> list[Block]:
         return [block for block in self.blocks if block.path == path]
+
+
+def generator_s(block: Block, stub_apart: bool) -> float:
+    """CPU seconds that the generator's core spent on a block."""
+    return block.load_cpu_s + (0.0 if stub_apart else block.upstream_cpu_s)
 
 
 def kept_rate(blocks: Iterable[Block]) -> float:

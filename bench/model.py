@@ -333,8 +333,12 @@ class Machine:
     cpus: int
     memory_gib: float
     governor: str  # "" where the kernel does not say (a virtual machine)
-    generator_cpus: tuple[int, ...]  # load process and upstream stub
+    generator_cpus: tuple[int, ...]  # load process, and the stub where it has none of its own
     target_cpus: tuple[int, ...]  # every hop
+    stub_cpus: tuple[int, ...] = ()  # where they are not the generator's
+    target_cores: int = 0  # physical cores of `target_cpus`; 0: not known
+    quota: float | None = None  # CPUs that the kernel allows (cgroups), where it limits them
+    notes: tuple[str, ...] = ()  # what generator, stub and hop have to share
 
 
 @dataclass(frozen=True)

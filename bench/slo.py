@@ -87,7 +87,7 @@ def _probe(
     file = bench.folder / "capacity" / cell.slug / f"probe-{number}.parquet"
     bench.load.save(file)
     block = as_block(number, record, read_samples(file))
-    findings = judge(Facts(load, (block,), (), record.errors_by_kind))
+    findings = judge(Facts(load, (block,), (), record.errors_by_kind, stub_apart=bench.stub_apart))
     doubts = [one.reason for one in findings if one.verdict is Verdict.UNTRUSTED]
     saturated = [one.reason for one in findings if one.check == "saturated"]
     latencies = np.asarray(block.response_ns) / 1e6

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from bench import stats
 from bench.bootstrap import Array
-from bench.facts import Block, Facts, kept_rate, send_lag_p99_ms
+from bench.facts import Block, Facts, generator_s, kept_rate, send_lag_p99_ms
 from bench.model import ALONE, Cell, Load, PathName, Run, Summary, Verdict
 from bench.plan import EXTERNAL, NULL
 from bench.ranking import rank_intervals
@@ -65,7 +65,7 @@ def summarise(folder: Path) -> Run:
         records[record.cell].append(record)
     known = {summary.cell: summary for summary in (*run.summaries, *run.null)}
     fresh = {
-        cell: summarise_cell(known.get(cell) or Summary(cell, Verdict.OK), rounds, folder, run.seed)
+        cell: summarise_cell(known.get(cell) or Summary(cell, Verdict.OK), rounds, folder, run)
         for cell, rounds in records.items()
     }
     every = ranked({**known, **fresh}.values())
@@ -84,7 +84,7 @@ def summarise(folder: Path) -> Run:
 
 
 def summarise_cell(
-    base: Summary, records: Sequence[RoundRecord], folder: Path, seed: int
+    base: Summary, records: Sequence[RoundRecord], folder: Path, run: Run
 ) -> Summary:
     """One row. `base` brings what is known of the cell before any round."""
     failure = next((r for r in records if r.verdict is not Verdict.OK), None)
@@ -97,9 +97,10 @@ def summarise_cell(
     )
     if not rounds:
         return failed
-    row = _figures(failed, rounds, seed)
+    apart = bool(run.machine and run.machine.stub_cpus)
+    row = _figures(failed, rounds, run.seed, apart)
     breaches = next((r.reason for r in records if r.reason), "")
-    return row if failure else _judged(replace(row, reason=breaches), rounds)
+    return row if failure else _judged(replace(row, reason=breaches), rounds, apart)
 
 
 def ranked(summaries: Iterable[Summary]) -> list[Summary]:
@@ -165,7 +166,7 @@ def as_block(number: int, record: BlockRecord, rows: NDArray[Any]) -> Block:
     )
 
 
-def _figures(base: Summary, rounds: Sequence[Measured], seed: int) -> Summary:
+def _figures(base: Summary, rounds: Sequence[Measured], seed: int, stub_apart: bool) -> Summary:
     """Everything that is counted or estimated, no judgement yet."""
     proxied = [block for r in rounds for block in r.on("proxied")]
     records = [block for r in rounds for block in r.record.blocks if block.path == "proxied"]
@@ -206,7 +207,7 @@ def _figures(base: Summary, rounds: Sequence[Measured], seed: int) -> Summary:
             send_lag_p99_ms(b for r in rounds for b in r.blocks) if load.is_open else None
         ),
         generator_cpu=(
-            sum(b.load_cpu_s + b.upstream_cpu_s for b in proxied) / sum(b.span_s for b in proxied)
+            sum(generator_s(b, stub_apart) for b in proxied) / sum(b.span_s for b in proxied)
         ),
     )
 
@@ -233,7 +234,7 @@ def _intended(records: Sequence[BlockRecord], load: Load) -> float | None:
     return sum(b.intended or 0 for b in scheduled) / sum(b.seconds for b in scheduled)
 
 
-def _judged(row: Summary, rounds: Sequence[Measured]) -> Summary:
+def _judged(row: Summary, rounds: Sequence[Measured], stub_apart: bool) -> Summary:
     """The row with the verdict of the trust gate: the gravest, with the reasons for it."""
     facts = Facts(
         load=Load.parse(row.cell.load),
@@ -241,6 +242,7 @@ def _judged(row: Summary, rounds: Sequence[Measured]) -> Summary:
         quantiles=row.quantiles,
         errors_by_kind=row.errors_by_kind,
         is_null=row.cell.stack == NULL,
+        stub_apart=stub_apart,
     )
     findings = judge(facts)
     gravest = (Verdict.TARGET_FAILED, Verdict.UNTRUSTED, Verdict.OK)

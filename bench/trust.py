@@ -14,11 +14,19 @@ from itertools import pairwise
 
 import numpy as np
 
-from bench.facts import ENOUGH, Block, Facts, Numbers, kept_rate, send_lag_p99_ms
+from bench.facts import (
+    ENOUGH,
+    Block,
+    Facts,
+    Numbers,
+    generator_s,
+    kept_rate,
+    send_lag_p99_ms,
+)
 from bench.model import Verdict
 
 FAILED_SHARE = 0.01  # of a cell's responses: above it the target failed
-BUSY_CORE = 0.95  # share of the generator's core (load and upstream): above it, it was the limit
+BUSY_CORE = 0.95  # share of the generator's core: above it, it was the limit
 BUSY_STUB = 0.9  # share of a core that the upstream alone may use
 LITTLE = (0.75, 1.02)  # X·R/N: below it connections waited for the generator
 STOLEN = 0.02  # share of the time that the hypervisor, or the collector of garbage, may take
@@ -154,13 +162,11 @@ def _stub_busy(facts: Facts) -> str:
 
 
 def _generator_busy(facts: Facts) -> str:
-    busy = _share(facts, lambda block: block.load_cpu_s + block.upstream_cpu_s)
+    busy = _share(facts, lambda block: generator_s(block, facts.stub_apart))
     if busy <= BUSY_CORE:
         return ""
-    return (
-        f"the generator's core (load and upstream) was {busy:.0%} busy: "
-        "it, not the target, was the limit"
-    )
+    who = "load" if facts.stub_apart else "load and upstream"
+    return f"the generator's core ({who}) was {busy:.0%} busy: it, not the target, was the limit"
 
 
 def _late(facts: Facts) -> str:

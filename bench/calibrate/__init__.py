@@ -75,7 +75,7 @@ def run(
     work = folder / "logs"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
-    warnings = machine.warnings()
+    warnings = [*machine.PLACEMENT.notes, *machine.warnings()]
     for warning in warnings:
         say(f"warning: {warning}")
     machine.pin_harness()
@@ -116,10 +116,10 @@ def _find(check: Check, rig: Rig, say: Say) -> Finding:
 
 
 def _floor(work: Path, seed: int) -> Floor:
-    """As at the start of a bench: the upstream shares the generator's core."""
+    """As at the start of a bench: each in its place."""
     cpus = machine.generator_cpus()
     with (
-        start_upstream(work / "upstream.log", cpus) as upstream,
+        start_upstream(work / "upstream.log", machine.stub_cpus()) as upstream,
         LoadProcess(seed=seed, log=work / "load.log", cpus=cpus) as load,
     ):
         return measure_floor(load, upstream.base_url, work, seed)

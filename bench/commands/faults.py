@@ -27,7 +27,7 @@ def faults(options: argparse.Namespace) -> int:
     """Run every case that was asked for; write the report of what there is, however it ends."""
     cases = choose(options.balancers, options.faults)
     setting = _setting(options)
-    warnings = machine.warnings()
+    warnings = [*machine.PLACEMENT.notes, *machine.warnings()]
     machine.pin_harness()
     folder = new_run_folder(RESULTS, datetime.now(UTC), "faults")
     run = FaultsRun(

@@ -55,8 +55,9 @@ def profile(options: argparse.Namespace) -> int:
     def attempt(samples: Path) -> tuple[float, float, str]:
         """µs of CPU for /healthz and for an exchange; folded stacks."""
         samples.mkdir(parents=True)
+        log = folder / "logs" / "upstream.log"
         with ExitStack() as exits:
-            upstream = exits.enter_context(start_upstream(folder / "logs" / "upstream.log", cpus))
+            upstream = exits.enter_context(start_upstream(log, machine.stub_cpus()))
             generator = LoadProcess(log=folder / "logs" / "load.log", cpus=cpus, seed=1)
             generator = exits.enter_context(generator)
             where = (upstream.base_url, folder / "logs", machine.target_cpus())

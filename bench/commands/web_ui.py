@@ -38,9 +38,7 @@ def locust(options: argparse.Namespace) -> int:
     logs = RESULTS / "locust"
     shutil.rmtree(logs, ignore_errors=True)
     with ExitStack() as exits:
-        upstream = exits.enter_context(
-            start_upstream(logs / "upstream.log", machine.generator_cpus())
-        )
+        upstream = exits.enter_context(start_upstream(logs / "upstream.log", machine.stub_cpus()))
         stack = exits.enter_context(
             open_stack(key, environment, upstream.base_url, logs, machine.target_cpus())
         )

@@ -123,7 +123,7 @@ def open_rig(
     with contextlib.ExitStack() as exits:
         upstream = None
         if app:
-            log, cpus = folder / "upstream.log", machine.generator_cpus()
+            log, cpus = folder / "upstream.log", machine.stub_cpus()
             upstream = exits.enter_context(start_upstream(log, cpus, ledger=ledger))
             backends = [_app(app, upstream.base_url, port, folder) for port in ports]
         else:

@@ -6,6 +6,7 @@ from bench.model import Run
 from bench.report.context import Section, markdown_line, sections, template
 from bench.report.contrasts import Contrast
 from bench.report.plots import Plot
+from bench.report.provenance import placement
 from bench.report.table import COLUMNS, Value
 from bench.report.words import cautions, headline, null_words, upstream_words
 
@@ -18,6 +19,7 @@ def render_markdown(run: Run, plots: list[Plot]) -> str:
         cautions=cautions(run),
         null=null_words(run),
         upstream=upstream_words(run),
+        placement=placement(run.machine),
         sections=[(section, _table(section)) for section in sections(run, plots)],
         contrast_tables=_contrasts,
     )

@@ -123,8 +123,10 @@ def unfinished(run: Run) -> str:
 
 
 def cautions(run: Run) -> list[str]:
-    """What stands above everything else: an unfinished run, few rounds, a stub at its limit."""
-    found = [unfinished(run)] if run.status != "complete" else []
+    """What stands above everything else: shared cores, few rounds, a stub at its limit."""
+    found = list(run.machine.notes) if run.machine else []
+    if run.status != "complete":
+        found.append(unfinished(run))
     rounds = [summary.rounds for summary in run.summaries if summary.verdict is Verdict.OK]
     if rounds and min(rounds) < FEW_ROUNDS:
         found.append(

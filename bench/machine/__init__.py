@@ -1,7 +1,7 @@
 """Where a run takes place: what the kernel says of the machine, and which cores do what.
 
-With two cores or more the generator and the upstream have the first, every hop the others: the
-target never shares a core with what measures it. With one core all share it, and the run says so.
+`hardware` reads the CPUs, `placement` gives them away, `cgroups` knows the limits. The placement is
+made once, before the harness pins itself.
 """
 
 from __future__ import annotations
@@ -12,29 +12,30 @@ from pathlib import Path
 
 import psutil
 
+from bench.machine.hardware import allowed, look
+from bench.machine.placement import place
 from bench.model import Machine
 
 LOOK_S = 0.5
 BUSY_PERCENT = 10.0
 
-
-def _allowed() -> tuple[int, ...]:
-    if hasattr(os, "sched_getaffinity"):
-        return tuple(sorted(os.sched_getaffinity(0)))
-    return tuple(range(os.cpu_count() or 1))
-
-
-CPUS = _allowed()  # read once: later the harness pins itself
+HARDWARE = look(allowed())
+PLACEMENT = place(HARDWARE)
 
 
 def generator_cpus() -> tuple[int, ...]:
-    """For the load process, the upstream stub and the harness."""
-    return CPUS[:1]
+    """For the load process and the harness."""
+    return PLACEMENT.generator
+
+
+def stub_cpus() -> tuple[int, ...]:
+    """For the upstream stub: its own from three physical cores on, else of the generator's core."""
+    return PLACEMENT.stub
 
 
 def target_cpus() -> tuple[int, ...]:
     """For every hop."""
-    return CPUS[1:] or CPUS
+    return PLACEMENT.hop
 
 
 def pin_harness() -> None:
@@ -44,10 +45,11 @@ def pin_harness() -> None:
 
 
 def warnings() -> list[str]:
-    """What makes this machine a poor place to measure, each with its remedy."""
+    """What makes this machine a poor place to measure today, each with its remedy.
+
+    What its cores make of the placement is in `describe().notes`.
+    """
     found = []
-    if len(CPUS) < 2:
-        found.append("one core only: load, upstream and target share it; use two or more")
     if (governor := _governor()) not in ("", "performance"):
         found.append(
             f"the CPU governor is {governor!r}, so frequencies move; "
@@ -68,8 +70,12 @@ def describe() -> Machine:
         cpus=os.cpu_count() or 1,
         memory_gib=round(psutil.virtual_memory().total / 2**30, 1),
         governor=_governor(),
-        generator_cpus=generator_cpus(),
-        target_cpus=target_cpus(),
+        generator_cpus=PLACEMENT.generator,
+        target_cpus=PLACEMENT.hop,
+        stub_cpus=() if PLACEMENT.stub == PLACEMENT.generator else PLACEMENT.stub,
+        target_cores=PLACEMENT.cores,
+        quota=HARDWARE.quota,
+        notes=PLACEMENT.notes,
     )
 
 
