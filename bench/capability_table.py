@@ -12,10 +12,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bench.interpreters import INTERPRETERS
-from bench.locks import exceptions, lock_of, pinned
+from bench.locks import exceptions, locked_version
 from bench.processes import ROOT
 from servers import SERVERS
-from servers.capabilities import CAPABILITIES
+from servers.capabilities import CAPABILITIES, In, Why
 from servers.spec import AS_SHIPPED, PY2, Server
 
 PAGE = ROOT / "docs" / "servers.md"
@@ -102,8 +102,7 @@ def _version(server: Server) -> str:
         return "the system's" if server.programs else "Python's own"
     able = [one for one in INTERPRETERS if not _unable(server, one)]
     for interpreter in reversed(able):
-        versions = pinned(lock_of(server, interpreter), interpreter)
-        if version := versions.get(server.distribution):
+        if version := locked_version(server, interpreter):
             return f"{version}, held back" if exceptions(server) else version
     return "none"
 
@@ -164,19 +163,30 @@ def _lacks(server: Server) -> set[str]:
 
 
 def _cell(server: Server, capability: str, notes: Notes) -> str:
-    """`yes` or `no`; where only some interpreters cannot, `yes; PyPy: no`, each with its reason."""
+    """`yes` or `no`; where only some interpreters or versions cannot, `yes; PyPy: no` or
+    `yes; no before 27.0`, each with its reason."""
     can = server.capabilities
-    if reason := can.reasons.get(capability, ""):
-        return f"no {notes.refer(reason, server.name)}"
+    cell = _no(can.reasons.get(capability, ""), server, notes)
+    if cell.startswith("no <"):
+        return cell
     here = {
         where: reasons[capability] for where, reasons in can.on.items() if capability in reasons
     }
     except_on = [
-        f"; {_name(where)}: no {notes.refer(reason, server.name)}"
+        f"; {_name(where)}: {_no(reason, server, notes)}"
         for where, reason in here.items()
         if reason
     ]
-    return "yes" + "".join(except_on)
+    return (f"yes; {cell}" if cell else "yes") + "".join(except_on)
+
+
+def _no(why: Why, server: Server, notes: Notes) -> str:
+    """`no <note>`, or of some versions `no before 27.0 <note>`; "" for a yes."""
+    if not why:
+        return ""
+    if isinstance(why, In):
+        return f"no {why.versions} {notes.refer(why.reason, server.name)}"
+    return f"no {notes.refer(why, server.name)}"
 
 
 def _name(where: str) -> str:

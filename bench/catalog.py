@@ -10,6 +10,7 @@ from bench.balancers import BALANCERS, PROGRAMS
 from bench.clients import CLIENTS, PLAIN, client_names
 from bench.interpreters import ALIASES, INTERPRETERS
 from bench.load.scenarios import SCENARIOS
+from bench.locks import locked_version
 from bench.plan import Catalog, Group, Profile
 from servers import SERVERS
 from servers.spec import AS_SHIPPED, PY2
@@ -145,5 +146,6 @@ def catalog() -> Catalog:
         scenarios={name: one.summary for name, one in SCENARIOS.items()},
         profiles=PROFILES,
         needs={name: one.needs for name, one in SCENARIOS.items() if one.needs},
+        version=locked_version,
         clients={name: CLIENTS.get(name, PLAIN) for name in client_names()},
     )

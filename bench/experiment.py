@@ -199,7 +199,9 @@ def check_contract(bench: Bench, key: StackKey, stack: Stack) -> tuple[str, ...]
     if stack.straight:
         return verify(stack.base_url, bench.direct, straight=True)
     family = bench.families.get(key.interpreter, "cpython")
-    excused = excused_checks(SERVERS[key.server], key.track, key.interpreter, family)
+    server, environment = SERVERS[key.server], bench.environments[key]
+    version = environment.record.packages.get(server.distribution, "") if environment else ""
+    excused = excused_checks(server, key.track, key.interpreter, family, version)
     return verify(stack.base_url, bench.direct, excused=excused)
 
 

@@ -5,7 +5,6 @@ Looks only: builds and fetches nothing. An interpreter that this machine has not
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,9 +14,10 @@ from rich.table import Table
 
 from bench.environments import check_programs, is_installed, unsupported_reason
 from bench.interpreters import INTERPRETERS, Interpreter, find_interpreter
-from bench.locks import exceptions, lock_of, pinned
+from bench.locks import exceptions, locked_version
 from bench.model import TargetError
 from servers import SERVERS
+from servers.capabilities import Why, told
 from servers.spec import NEEDS_PYTHON_3, TRACKS, Server
 
 
@@ -64,8 +64,8 @@ def inventory(interpreters: Mapping[str, Interpreter]) -> list[Entry]:
             on={name: _place(server, one) for name, one in interpreters.items()},
             no_track=server.no_track,
             trap=server.trap,
-            cannot=server.capabilities.reasons,
-            cannot_on=server.capabilities.on,
+            cannot=_told(server.capabilities.reasons),
+            cannot_on={one: _told(whys) for one, whys in server.capabilities.on.items()},
             held_back=exceptions(server),
         )
         for server in SERVERS.values()
@@ -104,11 +104,12 @@ def _place(server: Server, interpreter: Interpreter) -> Place:
     why_not = unsupported_reason(server, interpreter) or _absent(server)
     if why_not:
         return Place("", installed=False, why_not=why_not)
-    known = _pinned(lock_of(server, interpreter.name), interpreter.name)
-    return Place(known.get(server.distribution, ""), is_installed(server, interpreter))
+    return Place(locked_version(server, interpreter.name), is_installed(server, interpreter))
 
 
-_pinned = functools.cache(pinned)
+def _told(whys: Mapping[str, Why]) -> dict[str, str]:
+    """With the versions that each is said of."""
+    return {capability: told(why) for capability, why in whys.items()}
 
 
 def _absent(server: Server) -> str:

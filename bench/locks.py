@@ -9,6 +9,7 @@ cannot resolve. `python -m bench.locks` writes them anew (`--upgrade` moves the 
 from __future__ import annotations
 
 import argparse
+import functools
 import re
 import sys
 import tempfile
@@ -59,6 +60,14 @@ def pinned(lock: Path, interpreter: str) -> dict[str, str]:
         for one in found
         if not one.marker or one.marker.evaluate(here)
     }
+
+
+def locked_version(server: Server, interpreter: str) -> str:
+    """Of the server itself, as its venv there is made; "" where no package stands for it."""
+    return _pinned(lock_of(server, interpreter), interpreter).get(server.distribution, "")
+
+
+_pinned = functools.cache(pinned)
 
 
 def _environment(interpreter: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import random
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 
 from bench.clients import PLAIN, Client
@@ -64,6 +64,7 @@ class Catalog:
     profiles: Mapping[str, Profile]
     clients: Mapping[str, Client] = field(default_factory=lambda: {DEFAULT_CLIENT: PLAIN})
     needs: Mapping[str, str] = field(default_factory=dict)  # scenario -> capability of the server
+    version: Callable[[Server, str], str] = lambda server, interpreter: ""  # that will run there
 
 
 @dataclass(frozen=True)
@@ -192,7 +193,8 @@ def _unable(stack: StackKey, scenario: str, catalog: Catalog) -> str:
     if Topology.parse(stack.topology).balancer:
         return f"{scenario} is measured without a balancer"
     server, family = catalog.servers[stack.server], catalog.interpreters[stack.interpreter]
-    return server.capabilities.why_not(capability, stack.interpreter, family)
+    version = catalog.version(server, stack.interpreter)
+    return server.capabilities.why_not(capability, stack.interpreter, family, version)
 
 
 def pick(kind: str, name: str, known: Iterable[str]) -> str:

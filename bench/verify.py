@@ -88,18 +88,20 @@ def verify(
     return tuple(breaches)
 
 
-def excused_checks(server: Server, track: str, interpreter: str, family: str) -> frozenset[str]:
+def excused_checks(
+    server: Server, track: str, interpreter: str, family: str, version: str
+) -> frozenset[str]:
     """What a server may break and yet be measured, its breaches told beside its figures.
 
     As shipped: all but plain reading, for the defaults' price is what is asked there. Else what it
-    says that it cannot do.
+    says that it cannot do, in this version.
     """
     if track == AS_SHIPPED:
         return frozenset(CHECKS) - {"read"}
     denied = (
         check
         for check, needs in NEEDS.items()
-        if any(server.capabilities.why_not(one, interpreter, family) for one in needs)
+        if any(server.capabilities.why_not(one, interpreter, family, version) for one in needs)
     )
     return frozenset(denied)
 

@@ -21,7 +21,7 @@ def scan() -> dict[str, Server]:
     """
     found: dict[str, Server] = {}
     for info in sorted(pkgutil.iter_modules(__path__), key=lambda info: info.name):
-        if info.ispkg or info.name in ("spec", "capabilities", "__main__"):
+        if info.ispkg or info.name in ("spec", "capabilities", "versions", "__main__"):
             continue
         server = getattr(importlib.import_module("servers." + info.name), "SERVER", None)
         if not isinstance(server, Server) or server.name != info.name.replace("_", "-"):

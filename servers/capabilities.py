@@ -6,6 +6,9 @@ Runs in every interpreter (Python 3.9 syntax, standard library only).
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple, Union
+
+from servers.versions import Versions
 
 CAPABILITIES: Mapping[str, str] = {
     "methods": "GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS",
@@ -39,6 +42,21 @@ NOT_IN_WSGI = "WSGI hands an app no connection that could be upgraded"
 WEBSOCKET = ("websocket", "websocket-close")
 
 
+class In(NamedTuple):
+    """Why not, in these versions of the server's distribution alone."""
+
+    versions: Versions
+    reason: str
+
+
+Why = Union[str, In]  # of every version that was seen, or of some
+
+
+def told(why: Why) -> str:
+    """For a reader: `before 27.0: it polls the socket`."""
+    return f"{why.versions}: {why.reason}" if isinstance(why, In) else why
+
+
 @dataclass(frozen=True)
 class Capabilities:
     """What one server cannot do, each with its reason; all else it can.
@@ -48,8 +66,8 @@ class Capabilities:
     websocket  whether it goes beyond WSGI; without it WEBSOCKET is among the reasons
     """
 
-    reasons: Mapping[str, str] = field(default_factory=dict)
-    on: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    reasons: Mapping[str, Why] = field(default_factory=dict)
+    on: Mapping[str, Mapping[str, Why]] = field(default_factory=dict)
     websocket: bool = False
 
     def __post_init__(self) -> None:
@@ -60,7 +78,13 @@ class Capabilities:
         if unknown := sorted(named - set(CAPABILITIES)):
             raise TypeError(f"no such capability: {', '.join(unknown)}")
 
-    def why_not(self, capability: str, interpreter: str, family: str) -> str:
-        """The reason; "" where it can."""
+    def why_not(self, capability: str, interpreter: str, family: str, version: str) -> str:
+        """The reason; "" where this version of the server ("": it has none, or none is known) can.
+
+        What is said of one interpreter goes before what is said of its family, and of all.
+        """
         here = {**self.reasons, **self.on.get(family, {}), **self.on.get(interpreter, {})}
-        return here.get(capability, "")
+        why = here.get(capability, "")
+        if isinstance(why, In):
+            return why.reason if why.versions.hold(version) else ""
+        return why

@@ -151,9 +151,9 @@ def test_an_excused_breach_is_told(paths: tuple[str, str]) -> None:
 def test_who_is_excused() -> None:
     """As shipped all but reading; on equal terms what the server's file says that it cannot do."""
     server = Server("a", "", capabilities=Capabilities({"methods": "only POST has a body"}))
-    shipped = excused_checks(server, "as-shipped", "cpython-3.11", "cpython")
+    shipped = excused_checks(server, "as-shipped", "cpython-3.11", "cpython", "1.0")
     assert shipped == set(CHECKS) - {"read"}
-    equal = excused_checks(server, "equal", "cpython-3.11", "cpython")
+    equal = excused_checks(server, "equal", "cpython-3.11", "cpython", "1.0")
     assert equal == {"upload", "methods"}
 
 

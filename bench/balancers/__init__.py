@@ -7,7 +7,8 @@ deploy/NAME/best and deploy/NAME/default. `start_balancer` runs one, `features` 
 from bench.balancers.certificate import authority
 from bench.balancers.configure import DEPLOY, EXAMPLE, check_options, render
 from bench.balancers.features import FEATURES, Features
-from bench.balancers.running import RunningBalancer, find_binary, start_balancer, version
+from bench.balancers.releases import find_binary, number, version, why_not
+from bench.balancers.running import RunningBalancer, start_balancer
 from bench.balancers.spec import OPTIONS, Balancer, Site
 from bench.balancers.table import BALANCERS, PROGRAMS
 
@@ -25,7 +26,9 @@ __all__ = [
     "authority",
     "check_options",
     "find_binary",
+    "number",
     "render",
     "start_balancer",
     "version",
+    "why_not",
 ]

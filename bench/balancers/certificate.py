@@ -13,12 +13,13 @@ from pathlib import Path
 
 from bench.model import TargetError
 from bench.processes import run_to_end
+from servers.fronts.programs import installed
 
 
 @cache
 def authority() -> Path:
     """The certificate's file; its key lies beside it. Raises TargetError where openssl is not."""
-    openssl = shutil.which("openssl")
+    openssl = installed("openssl")
     if openssl is None:
         raise TargetError("TLS needs the openssl command", "apt-get install openssl")
     folder = Path(tempfile.mkdtemp(prefix="onehop-tls-"))

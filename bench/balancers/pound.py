@@ -63,7 +63,7 @@ POUND = Balancer(
             ),
             "reload": No("Pound 4 has no reload: HUP ends it", _SOURCE + "doc/pound.8 (Grace)"),
             "real-ip": No(
-                "4.16 has no accessor of the client's address for SetHeader",
+                "it is not written: SetHeader has a word for the client's address since 4.18 only",
                 _SOURCE + "NEWS (4.18: remoteip)",
             ),
             "large-headers": No(

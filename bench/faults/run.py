@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from bench.balancers import BALANCERS, PROGRAMS
+from bench.balancers import BALANCERS, PROGRAMS, why_not
 from bench.balancers.features import Profile
 from bench.faults.case import BEFORE_S, Setting, run_case
 from bench.faults.kinds import FAULTS
@@ -46,9 +46,7 @@ def run_cases(
 def planned_s(cases: list[Case], seconds: float) -> float:
     """About how long the cases take, where few have to be repeated."""
     faults = [
-        FAULTS[case.fault]
-        for case in cases
-        if not BALANCERS[case.balancer].features.why_not(case.fault, case.profile)
+        FAULTS[case.fault] for case in cases if not why_not(case.balancer, case.fault, case.profile)
     ]
     return sum(
         (BEFORE_S if fault.idle_s is None else fault.idle_s + 0.5)

@@ -34,7 +34,12 @@ def find(program: Program) -> str:
 
 
 def installed(name: str) -> "str | None":
-    """The system's own; Debian keeps servers where an ordinary user's PATH does not look."""
+    """The system's own; Debian keeps servers where an ordinary user's PATH does not look.
+
+    With ONEHOP_SYSTEM=hide there is none: only what wheels bring counts, as on a new machine.
+    """
+    if os.environ.get("ONEHOP_SYSTEM") == "hide":
+        return None
     return shutil.which(name, path=os.pathsep.join([*os.get_exec_path(), "/usr/sbin", "/sbin"]))
 
 

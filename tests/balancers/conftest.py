@@ -255,3 +255,16 @@ def have(missing: Callable[[str], None]) -> Callable[[str], None]:
             missing(str(error))
 
     return check
+
+
+@pytest.fixture
+def have_certificate(missing: Callable[[str], None]) -> Callable[[], None]:
+    """have_certificate(): go on only where one for TLS can be made."""
+
+    def check() -> None:
+        try:
+            authority()
+        except TargetError as error:
+            missing(str(error))
+
+    return check

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.balancers import BALANCERS, FEATURES
+from bench.balancers import BALANCERS, FEATURES, why_not
 from bench.balancers.features import Profile
 from bench.model import TargetError, UserError
 from tests.balancers.checks import FRESH, SHARED, TLS
@@ -73,23 +73,30 @@ def test_fresh(
     options = ("default",) if profile == "default" else ()
     backends = 1 if feature == "keep-alive" else 3
     soon = feature in ("keep-alive", "retry", "replay-once")
-    denied = BALANCERS[name].features.why_not(feature, profile)
+    denied = why_not(name, feature, profile)
     drain_s = 2 if soon or denied else 10  # a busy machine may need longer
     with staged(name, tmp_path, options, backends=backends, drain_s=drain_s) as stage:
         hold(stage, feature, FRESH[feature])
 
 
 @pytest.mark.parametrize(("name", "profile"), STACKS, ids=IDS)
-def test_tls(name: str, profile: Profile, have: Callable[[str], None], tmp_path: Path) -> None:
+def test_tls(
+    name: str,
+    profile: Profile,
+    have: Callable[[str], None],
+    have_certificate: Callable[[], None],
+    tmp_path: Path,
+) -> None:
     """TLS and HTTP/2, or a clear no."""
     have(name)
     options = ("tls", "default") if profile == "default" else ("tls",)
     if BALANCERS[name].no_option.get("tls"):
-        assert BALANCERS[name].features.why_not("tls", profile)
-        assert BALANCERS[name].features.why_not("h2", profile)
+        assert why_not(name, "tls", profile)
+        assert why_not(name, "h2", profile)
         with pytest.raises(UserError, match="no option 'tls'"), staged(name, tmp_path, options):
             pass
         return
+    have_certificate()
     with staged(name, tmp_path, options) as stage:
         for feature, check in TLS.items():
             hold(stage, feature, check)
@@ -108,3 +115,25 @@ def test_every_no_has_its_source() -> None:
             for no in reasons.values():
                 assert no.reason
                 assert "https://" in no.source or no.source.startswith("seen here: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "feature", "first"),
+    [
+        ("nginx", "pool", "1.29.7"),
+        ("nginx", "keep-alive", "1.29.7"),
+        ("nginx", "http11", "1.29.7"),
+        ("haproxy", "h2", "2.8"),
+    ],
+)
+def test_a_version_is_asked_not_a_name(name: str, feature: str, first: str) -> None:
+    """What its tutorial's configuration gives since a version, it gives whoever ships it.
+
+    The contract above holds both sides: Debian's build and the wheel's are of either side here.
+    """
+    kin = [one for one in BALANCERS.values() if one.deploy == name]
+    assert len(kin) == 2
+    for features in (one.features for one in kin):
+        assert features.why_not(feature, "default", "1.22.1")
+        assert features.why_not(feature, "default", first) == ""
+        assert features.why_not(feature, "best", "1.22.1") == ""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.balancers import BALANCERS
+from bench.balancers import BALANCERS, why_not
 from tests.balancers.checks import spread_of
 from tests.balancers.conftest import Stage, ask, staged
 
@@ -152,7 +152,7 @@ def test_close(name: str, have: Callable[[str], None], tmp_path: Path) -> None:
     """`+close`: 10 requests of one client are 10 connections to the backend; without it fewer."""
     have(name)
     if BALANCERS[name].no_option.get("close"):
-        assert BALANCERS[name].features.why_not("pool", "best")
+        assert why_not(name, "pool", "best")
         return
     for options in (("close",), ("close", "default")):
         with staged(name, tmp_path / options[-1], options, backends=1) as stage:

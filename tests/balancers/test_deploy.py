@@ -74,10 +74,17 @@ def test_the_example_runs(name: str, have: Callable[[str], None], tmp_path: Path
 
 
 @pytest.mark.parametrize("extra", EXTRAS)
-def test_an_extra_of_nginx_runs(extra: str, have: Callable[[str], None], tmp_path: Path) -> None:
+def test_an_extra_of_nginx_runs(
+    extra: str,
+    have: Callable[[str], None],
+    have_certificate: Callable[[], None],
+    tmp_path: Path,
+) -> None:
     """nginx accepts it, starts with it, and it does what it is for."""
     have("nginx")
-    place_certificate(tmp_path)
+    if extra == "tls":
+        have_certificate()
+        place_certificate(tmp_path)
     with _backends(4) as backends, _unix_backends(tmp_path):
         ports = {8080: free_port(), 8443: free_port()}
         ports |= {8081 + index: one.server_port for index, one in enumerate(backends)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import ssl
 import subprocess
@@ -18,6 +17,7 @@ from bench.load.client import Address, Connection, Wire
 from bench.load.process import LoadProcess
 from bench.model import Load, UserError
 from bench.samples import ERRORS, PATHS
+from servers.fronts.programs import installed
 from tests.load.conftest import Script, ScriptedServer, answers, read_request
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
@@ -32,7 +32,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def certificate(folder: Path, missing: Callable[[str], None]) -> Path:
     """A key and a certificate for 127.0.0.1 that signed itself, in one file."""
-    openssl = shutil.which("openssl")
+    openssl = installed("openssl")
     if openssl is None:
         missing("the openssl command makes the tests' certificate")
     file = folder / "server.pem"

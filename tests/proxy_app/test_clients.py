@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ from bench.model import TargetError
 from proxy_app.clients import CLIENTS
 from proxy_app.faults import Fault
 from servers import SERVERS
+from servers.fronts.programs import installed
 from tests.proxy_app.client_contract import CHECKS, NEEDS_OPENSSL, Hop
 
 ROOT = Path(__file__).parents[2]
@@ -46,7 +46,7 @@ def hop(client: str) -> Iterator[Hop]:
 @pytest.mark.parametrize("client", CLIENTS)
 def test_contract(client: str, check: str, hop: Hop, missing: Callable[[str], None]) -> None:
     """A client does what the contract asks; what it says that it cannot, it really cannot."""
-    if check in NEEDS_OPENSSL and not shutil.which("openssl"):
+    if check in NEEDS_OPENSSL and not installed("openssl"):
         missing("the openssl command makes the tests' certificates")
     if check not in cannot(client):
         CHECKS[check](hop)

@@ -46,7 +46,11 @@ class Pair:
         return INTERPRETERS[self.interpreter]
 
     def why_not(self, capability: str) -> str:
-        return self.server.capabilities.why_not(capability, self.interpreter, self.family)
+        """Of the version that runs, as its venv tells it."""
+        found = environment_of(self)
+        packages = {} if isinstance(found, TargetError) else found.record.packages
+        version = packages.get(self.server.distribution, "")
+        return self.server.capabilities.why_not(capability, self.interpreter, self.family, version)
 
     def __str__(self) -> str:
         return f"{self.name}-{self.interpreter}"
