@@ -2,6 +2,8 @@
 
 Davison & Hinkley, 'Bootstrap Methods and their Application' (1997), §3.8. Single requests are never
 drawn: they are not independent. Latencies are nanoseconds in, milliseconds out.
+A failure's is +inf (bench.censored): of a resample in which failures reach a quantile it is not
+known, and is +inf too.
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ def resample(
 ) -> Array:
     """3 x RESAMPLES x qs: quantiles of direct, proxied, and their difference, mean over rounds, ms.
 
+    A difference is -inf where the direct path's is not known, +inf where only the proxied's is not.
+
     `direct`, `proxied`: per round the blocks' latencies, ns.
     """
     picks = rng.integers(len(direct), size=(RESAMPLES, len(direct)))
@@ -32,9 +36,11 @@ def resample(
         np.stack([_pooled_quantiles(blocks, qs, rng) for blocks in path])
         for path in (direct, proxied)
     )  # rounds x RESAMPLES x qs: each round's own
-    per_round = np.stack([plain, hop, hop - plain])
-    chosen = per_round[:, picks, rng.integers(RESAMPLES, size=picks.shape)]
-    return np.asarray(chosen.mean(axis=2))
+    with np.errstate(invalid="ignore"):
+        extra = np.where(np.isinf(plain), -np.inf, hop - plain)
+        per_round = np.stack([plain, hop, extra])
+        chosen = per_round[:, picks, rng.integers(RESAMPLES, size=picks.shape)].mean(axis=2)
+    return np.where(np.isnan(chosen), np.inf, chosen)
 
 
 def _pooled_quantiles(

@@ -90,7 +90,7 @@ def judge_probe(
     doubts: Iterable[str],
     shortfall: str = "",
 ) -> Probe:
-    """A probe from what was measured at `rate`: the response times of verified responses.
+    """A probe from what was measured at `rate`: the response times, a failure's +inf.
 
     `doubts`: reasons to distrust the instrument; `shortfall`: why the hop cannot keep the rate. An
     objective met is not believed with doubts, or fewer than ten samples beyond its quantile; one
@@ -98,6 +98,8 @@ def judge_probe(
     """
     ordered = sorted(latencies_ms)
     value = ordered[math.ceil(objective.q * len(ordered)) - 1] if ordered else None
+    if value == math.inf:
+        value = None  # failures hide it
     if doubt := "; ".join(doubts):
         return Probe(rate, Outcome.UNTRUSTED, value, doubt)
     if failures:

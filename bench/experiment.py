@@ -226,7 +226,7 @@ def warm_up(
         requests, seconds = requests + done.requests, seconds + done.seconds
         if done.p50_ms is None:
             kinds = ", ".join(f"{kind} {n}" for kind, n in sorted(done.errors_by_kind.items()))
-            raise TargetError(f"no verified response in a warm-up window ({kinds or 'silence'})")
+            raise TargetError(f"most of a warm-up window's requests failed ({kinds or 'silence'})")
         points.append(WarmPoint(requests, seconds, done.p50_ms, done.rps))
     return WarmCurve(planned.number, is_steady(points, limits), tuple(points))
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.censored import censored
 from bench.model import Load, PathName, QuantileDelta
 
 KEPT = 0.99  # of the intended rate: what is above it counts as all of it
@@ -34,6 +35,7 @@ class Block:
     end_ns: Numbers  # last byte, or failure
     verified: Numbers  # bool
     connection: Numbers  # from 0
+    errors_by_kind: Mapping[str, int] = field(default_factory=dict)
     drain_s: float = 0.0  # from a schedule's end to the last response
     load_cpu_s: float = 0.0
     upstream_cpu_s: float = 0.0
@@ -49,13 +51,13 @@ class Block:
 
     @property
     def response_ns(self) -> Numbers:
-        """Of the verified responses, from the intended time."""
-        return np.asarray((self.end_ns - self.intended_ns)[self.verified], np.float64)
+        """Of all requests, from the intended time; a failure's is +inf (bench.censored)."""
+        return censored(self.end_ns - self.intended_ns, self.verified)
 
     @property
     def service_ns(self) -> Numbers:
-        """Of the verified responses, from the time of sending."""
-        return np.asarray((self.end_ns - self.sent_ns)[self.verified], np.float64)
+        """As `response_ns`, from the time of sending."""
+        return censored(self.end_ns - self.sent_ns, self.verified)
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ class Facts:
     errors_by_kind: Mapping[str, int] = field(default_factory=dict)
     is_null: bool = False
     stub_apart: bool = False  # the upstream has cores of its own, not the generator's
+    withheld: tuple[float, ...] = ()  # quantiles that are not known for failures
 
     def on(self, path: PathName) -> list[Block]:
         return [block for block in self.blocks if block.path == path]
@@ -86,7 +89,7 @@ def kept_rate(blocks: Iterable[Block]) -> float:
     (a fluid queue: Kleinrock, 'Queueing Systems II', 1976, ch. 2), so that μ/λ = 1/(1 + g). g is
     the slope by least squares in each block; the median over blocks withstands a single stall.
     """
-    slopes = [_growth(block) for block in blocks if len(block.response_ns) >= ENOUGH]
+    slopes = [_growth(block) for block in blocks if np.count_nonzero(block.verified) >= ENOUGH]
     if not slopes or np.mean(np.array(slopes) > 0) < 0.8:
         return 1.0
     kept = 1 / (1 + max(0.0, float(np.median(slopes))))
@@ -103,4 +106,4 @@ def send_lag_p99_ms(blocks: Iterable[Block]) -> float | None:
 def _growth(block: Block) -> float:
     start = np.asarray(block.intended_ns[block.verified], np.float64)
     start -= start.mean()
-    return float(start @ block.response_ns) / max(float(start @ start), 1.0)
+    return float(start @ block.response_ns[block.verified]) / max(float(start @ start), 1.0)

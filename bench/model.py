@@ -282,7 +282,7 @@ class Summary:
     ready_s: float | None = None  # median time from start to the first answered request
     quantiles: tuple[QuantileDelta, ...] = ()  # of the response time
     service_quantiles: tuple[QuantileDelta, ...] = ()  # of the service time; open loops only
-    direct_cdf_ms: tuple[float, ...] = ()  # response time at CDF_GRID, pooled over rounds
+    direct_cdf_ms: tuple[float, ...] = ()  # response time at CDF_GRID, pooled, as far as known
     proxied_cdf_ms: tuple[float, ...] = ()
     warm_requests: int | None = None  # median over rounds of WarmCurve.steady_requests
     warm_kind: WarmKind = ""  # of all rounds; "inconsistent" where they differ

@@ -1,7 +1,8 @@
 """Pure: samples -> quantiles, extra latency with intervals; the null; tests of a difference.
 
-No file, no clock, no process. Latencies are nanoseconds in, milliseconds out. The unit of
-repetition is the round (a fresh start), then the block within it; never the single request.
+No file, no clock, no process. Latencies are nanoseconds in, milliseconds out; a failure's is +inf
+(bench.censored). The unit of repetition is the round (a fresh start), then the block within it;
+never the single request.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 from scipy import special  # not scipy.stats, which takes a second to import
 
 from bench.bootstrap import Array, resample
+from bench.censored import failed_share, is_known
 from bench.model import CDF_GRID, QUANTILES, Interval, QuantileDelta
 
 LEVEL = 0.05  # of every test and interval
@@ -23,7 +25,7 @@ RESOLUTION_MS, RESOLUTION_SHARE = 0.004, 0.003  # see resolution_ms
 
 @dataclass(frozen=True)
 class RoundSamples:
-    """One round of one cell: per path, the verified latencies (ns) of each block."""
+    """One round of one cell: per path, the latencies (ns) of each block, failures as +inf."""
 
     direct: tuple[Array, ...]
     proxied: tuple[Array, ...]
@@ -76,7 +78,8 @@ def quantile_deltas(rounds: Sequence[RoundSamples], seed: int) -> tuple[Quantile
     replacement, then each round's blocks with replacement, direct and proxied apart: Davison &
     Hinkley, 'Bootstrap Methods' 1997, §3.8), widened for few rounds (`small_sample_factor`) and by
     the instrument's own `resolution_ms`.
-    A quantile with fewer than ten samples beyond it in any round and path is left out.
+    A quantile with fewer than ten samples beyond it in any round and path is left out; so is one
+    that failures reach (bench.censored), or reach in more resamples than an interval leaves out.
     """
     factor = small_sample_factor(len(rounds)) if len(rounds) > 1 else None
     return _deltas(rounds, factor, np.random.default_rng(seed))
@@ -96,12 +99,20 @@ def block_deltas(
     return _deltas([one], factor, np.random.default_rng(seed), systematic=systematic)
 
 
+def withheld(rounds: Sequence[RoundSamples], known: Sequence[QuantileDelta]) -> tuple[float, ...]:
+    """The quantiles that there were samples enough for and that failures hide."""
+    given = {one.q for one in known}
+    return tuple(q for q in QUANTILES if _carried(rounds, q) and q not in given)
+
+
 def cdf_ms(rounds: Sequence[tuple[Array, ...]]) -> tuple[float, ...]:
-    """Response times at CDF_GRID over all blocks of all rounds, in ms."""
+    """Response times at CDF_GRID over all blocks of all rounds, in ms; as far as they are known."""
     pooled = np.concatenate([block for blocks in rounds for block in blocks])
     if not len(pooled):
         return ()
-    return tuple(float(value) for value in np.quantile(pooled, CDF_GRID) / 1e6)
+    failed = max(failed_share(blocks) for blocks in rounds)
+    grid = [q for q in CDF_GRID if is_known(q, failed)]
+    return tuple(float(value) for value in np.quantile(pooled, grid) / 1e6)
 
 
 @dataclass(frozen=True)
@@ -168,12 +179,19 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def _supported(rounds: Sequence[RoundSamples], q: float) -> bool:
+def _carried(rounds: Sequence[RoundSamples], q: float) -> bool:
+    """Whether there are samples enough."""
     needed = 10 / (1 - q)
     return bool(rounds) and all(
         sum(len(block) for block in blocks) >= needed
         for r in rounds
         for blocks in (r.direct, r.proxied)
+    )
+
+
+def _supported(rounds: Sequence[RoundSamples], q: float) -> bool:
+    return _carried(rounds, q) and all(
+        is_known(q, failed_share(blocks)) for r in rounds for blocks in (r.direct, r.proxied)
     )
 
 
@@ -201,6 +219,7 @@ def _deltas(
             q, estimates[:, i], bounds[:, :, i] if bounds is not None else None, per_round[2, :, i]
         )
         for i, q in enumerate(qs)
+        if bounds is None or np.isfinite(bounds[:, :, i]).all()
     )
 
 
@@ -221,9 +240,13 @@ def _bounds(
     factor: float,
     rng: np.random.Generator,
 ) -> Array:
-    """3 x (low, high) x qs for direct, proxied, extra, ms; never on the estimate's wrong side."""
+    """3 x (low, high) x qs for direct, proxied, extra, ms; never on the estimate's wrong side.
+
+    Infinite where the resamples' bound is not known.
+    """
     resampled = resample([r.direct for r in rounds], [r.proxied for r in rounds], qs, rng)
-    low, high = np.quantile(resampled, (LEVEL / 2, 1 - LEVEL / 2), axis=1)
+    ends = (LEVEL / 2, 1 - LEVEL / 2)
+    low, high = np.quantile(resampled, ends, axis=1, method="inverted_cdf")  # no mean of infinities
     below = factor * np.maximum(estimates - low, 0)
     above = factor * np.maximum(high - estimates, 0)
     return np.stack([estimates - below, estimates + above], axis=1)

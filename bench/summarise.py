@@ -152,6 +152,7 @@ def as_block(number: int, record: BlockRecord, rows: NDArray[Any]) -> Block:
         drain_s=record.drain_s,
         requests=record.requests,
         errors=record.errors,
+        errors_by_kind=record.errors_by_kind,
         intended_ns=rows["intended_ns"],
         sent_ns=rows["sent_ns"],
         end_ns=rows["intended_ns"] + rows["latency_ns"],
@@ -235,7 +236,7 @@ def _intended(records: Sequence[BlockRecord], load: Load) -> float | None:
 
 
 def _judged(row: Summary, rounds: Sequence[Measured], stub_apart: bool) -> Summary:
-    """The row with the verdict of the trust gate: the gravest, with the reasons for it."""
+    """The row with the verdict of the trust gate: the gravest, with its reasons and all marks."""
     facts = Facts(
         load=Load.parse(row.cell.load),
         blocks=tuple(block for r in rounds for block in r.blocks),
@@ -243,11 +244,12 @@ def _judged(row: Summary, rounds: Sequence[Measured], stub_apart: bool) -> Summa
         errors_by_kind=row.errors_by_kind,
         is_null=row.cell.stack == NULL,
         stub_apart=stub_apart,
+        withheld=stats.withheld([r.responses() for r in rounds], row.quantiles),
     )
     findings = judge(facts)
     gravest = (Verdict.TARGET_FAILED, Verdict.UNTRUSTED, Verdict.OK)
-    for verdict in gravest:
-        if reasons := [one.reason for one in findings if one.verdict is verdict]:
-            known = [row.reason] if row.reason else []
-            return replace(row, verdict=verdict, reason="; ".join([*reasons, *known]))
-    return row
+    found = {one.verdict for one in findings}
+    verdict = next((one for one in gravest if one in found), Verdict.OK)
+    reasons = [one.reason for one in findings if one.verdict in (verdict, Verdict.OK)]
+    known = [row.reason] if row.reason else []
+    return replace(row, verdict=verdict, reason="; ".join([*reasons, *known]))

@@ -8,12 +8,14 @@ mark: a property of the target that the reader has to know. Times are nanosecond
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
+from bench.censored import failed_share
 from bench.facts import (
     ENOUGH,
     Block,
@@ -23,9 +25,11 @@ from bench.facts import (
     kept_rate,
     send_lag_p99_ms,
 )
-from bench.model import Verdict
+from bench.model import PathName, Verdict
 
 FAILED_SHARE = 0.01  # of a cell's responses: above it the target failed
+BOTH: tuple[PathName, ...] = ("direct", "proxied")
+OWN_LIMIT = "no-port"  # of bench.samples.ERRORS: no free port or file descriptor here
 BUSY_CORE = 0.95  # share of the generator's core: above it, it was the limit
 BUSY_STUB = 0.9  # share of a core that the upstream alone may use
 LITTLE = (0.75, 1.02)  # X·R/N: below it connections waited for the generator
@@ -76,13 +80,50 @@ def _counts(facts: Facts) -> str:
 
 
 def _failed(facts: Facts) -> str:
-    proxied = facts.on("proxied")
-    errors = sum(block.errors for block in proxied)
-    asked = errors + sum(block.requests for block in proxied)
-    if not asked or errors <= FAILED_SHARE * asked:
+    share = _failed_share(facts, "proxied")
+    if share <= FAILED_SHARE:
         return ""
-    kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(facts.errors_by_kind.items()))
-    return f"{errors / asked:.1%} of the responses failed ({kinds})"
+    kinds = Counter(facts.errors_by_kind)
+    kinds.pop(OWN_LIMIT, 0)
+    told = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
+    return f"{share:.1%} of the responses failed ({told})"
+
+
+def _direct_failed(facts: Facts) -> str:
+    share = _failed_share(facts, "direct")
+    if share <= FAILED_SHARE:
+        return ""
+    return f"{share:.1%} of the direct responses failed: there is nothing sound to compare with"
+
+
+def _failed_share(facts: Facts, path: PathName) -> float:
+    """Of the path's responses; without those that the generator itself could not ask for."""
+    blocks = facts.on(path)
+    failed = sum(block.errors - block.errors_by_kind.get(OWN_LIMIT, 0) for block in blocks)
+    asked = failed + sum(block.requests for block in blocks)
+    return failed / asked if asked else 0.0
+
+
+def _own_limit(facts: Facts) -> str:
+    hit = sum(block.errors_by_kind.get(OWN_LIMIT, 0) for block in facts.blocks)
+    if not hit:
+        return ""
+    return (
+        f"the load process had no free port or file descriptor for {hit} requests: raise "
+        "`ulimit -n` and net.ipv4.ip_local_port_range, or ask for fewer new connections"
+    )
+
+
+def _censored(facts: Facts) -> str:
+    if not facts.withheld:
+        return ""
+    hidden = " and ".join(f"p{100 * q:g}" for q in facts.withheld)
+    shares = [(path, failed_share([one.response_ns for one in facts.on(path)])) for path in BOTH]
+    told = " and ".join(f"{share:.2%} of the {path}" for path, share in shares if share)
+    return (
+        f"{hidden} {'is' if len(facts.withheld) == 1 else 'are'} not known: {told} responses "
+        "failed, and a failure counts as slower than any answer"
+    )
 
 
 def _unordered(facts: Facts) -> str:
@@ -210,6 +251,8 @@ def _plateau(facts: Facts) -> str:
     )
     if not len(direct) or not len(proxied) or _share(facts, lambda b: b.hop_cpu_s) > 0.5:
         return ""
+    if failed_share([direct]) >= 0.5:
+        return ""
     low, high = (float(np.median(direct)) + end for end in DELAYED_ACK_NS)
     width = high - low
     share, below, above = (
@@ -236,7 +279,9 @@ def _saturated(facts: Facts) -> str:
 BAD, FAILED, MARK = Verdict.UNTRUSTED, Verdict.TARGET_FAILED, Verdict.OK
 CHECKS = (
     Check("counts", BAD, _counts),
+    Check("own limits", BAD, _own_limit),
     Check("failures", FAILED, _failed),
+    Check("direct failures", BAD, _direct_failed),
     Check("unordered quantiles", BAD, _unordered),
     Check("p99 equals mean", BAD, _mean_as_tail),
     Check("Little's law", BAD, _little, null=False),
@@ -247,6 +292,7 @@ CHECKS = (
     Check("rate missed", BAD, _schedule_missed),
     Check("steal time", BAD, _stolen),
     Check("garbage collection", BAD, _collected),
+    Check("censored", MARK, _censored),
     Check("40 ms plateau", MARK, _plateau),
     Check("saturated", MARK, _saturated),
 )

@@ -65,7 +65,7 @@ def facts(load: str, seed: int = 1) -> Facts:
 def with_quantiles(given: Facts) -> Facts:
     """As they would be reported."""
     direct, proxied = (
-        np.quantile(np.concatenate([b.response_ns for b in given.on(path)]), QS) / 1e6
+        np.quantile(np.concatenate([b.response_ns[b.verified] for b in given.on(path)]), QS) / 1e6
         for path in ("direct", "proxied")
     )
     deltas = [
@@ -92,7 +92,9 @@ def quantile(given: Facts, q: float, proxied_ms: float) -> Facts:
 
 
 def mean_ms(given: Facts) -> float:
-    return float(np.concatenate([b.response_ns for b in given.on("proxied")]).mean()) / 1e6
+    return (
+        float(np.concatenate([b.response_ns[b.verified] for b in given.on("proxied")]).mean()) / 1e6
+    )
 
 
 def fail(one: Block, share: float) -> Block:
@@ -100,6 +102,12 @@ def fail(one: Block, share: float) -> Block:
     verified = np.arange(len(one.sent_ns)) >= share * len(one.sent_ns)
     count = int(verified.sum())
     return replace(one, verified=verified, requests=count, errors=len(verified) - count)
+
+
+def out_of_ports(one: Block) -> Block:
+    """The generator could not open a connection for 2% of its requests."""
+    failed = fail(one, 0.02)
+    return replace(failed, errors_by_kind={"no-port": failed.errors})
 
 
 def idle(one: Block) -> Block:
@@ -140,6 +148,24 @@ BAD = {
         proxied(CLOSED, lambda one: replace(fail(one, 0.005), requests=one.requests, errors=0)),
         Verdict.UNTRUSTED,
         "failures may have been counted as throughput",
+    ),
+    "own limits": (
+        proxied(CLOSED, out_of_ports),
+        Verdict.UNTRUSTED,
+        "no free port or file descriptor for .* requests: raise `ulimit -n`",
+    ),
+    "direct failures": (
+        replace(
+            CLOSED,
+            blocks=tuple(fail(one, 0.02) if one.path == "direct" else one for one in CLOSED.blocks),
+        ),
+        Verdict.UNTRUSTED,
+        "2.* of the direct responses failed",
+    ),
+    "censored": (
+        replace(proxied(CLOSED, lambda one: fail(one, 0.009)), withheld=(0.99, 0.999)),
+        Verdict.OK,
+        "p99 and p99.9 are not known: 0.9.% of the proxied responses failed",
     ),
     "failures": (
         proxied(CLOSED, lambda one: fail(one, 0.02)),

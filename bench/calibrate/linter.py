@@ -54,7 +54,7 @@ def _block(path: PathName, rng: np.random.Generator) -> Block:
 def _reported(facts: Facts) -> Facts:
     """The quantiles that would be reported of it."""
     times = {
-        path: np.concatenate([block.response_ns for block in facts.on(path)]) / 1e6
+        path: np.concatenate([b.response_ns[b.verified] for b in facts.on(path)]) / 1e6
         for path in ("direct", "proxied")
     }
     deltas = []
@@ -81,7 +81,7 @@ def _low_p99(facts: Facts) -> Facts:
 
 
 def _p99_is_mean(facts: Facts) -> Facts:
-    times = np.concatenate([block.response_ns for block in facts.on("proxied")])
+    times = np.concatenate([b.response_ns[b.verified] for b in facts.on("proxied")])
     mean_ms = float(times.mean()) / 1e6
     quick = (replace(d, proxied_ms=mean_ms * (0.5 + d.q / 2)) for d in facts.quantiles)
     return _with_p99(replace(facts, quantiles=tuple(quick)), mean_ms)

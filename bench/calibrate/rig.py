@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench import machine, processes
+from bench.censored import censored
 from bench.load.process import LoadProcess
 from bench.load.protocol import BlockDone
 from bench.model import HarnessError, Load, PathName, TargetError
@@ -106,10 +107,10 @@ def paired_order(rng: random.Random, pairs: int) -> list[PathName]:
 
 
 def round_samples(rows: Array) -> RoundSamples:
-    """The response times (ns) of one round's blocks, by path."""
+    """The response times (ns) of one round's blocks, by path; a failure's is +inf."""
     blocks = [rows[rows["block"] == index] for index in np.unique(rows["block"])]
     direct, proxied = (
-        tuple(b["latency_ns"].astype(np.float64) for b in blocks if b["path"][0] == code)
+        tuple(censored(b["latency_ns"], b["error"] == 0) for b in blocks if b["path"][0] == code)
         for code in range(len(PATHS))
     )
     return RoundSamples(direct, proxied)

@@ -1,6 +1,7 @@
 """What the formats are made from: a cell with its samples, and what is kept of it afterwards.
 
-Pure. Latencies are nanoseconds, as in the samples; a median is over verified responses only.
+Pure. Latencies are nanoseconds, as in the samples; a failure took longer than any answer, and where
+it reaches a median there is none (bench.censored).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.censored import censored, quantile
 from bench.model import PathName, Summary
 from bench.samples import RoundRecord
 
@@ -45,7 +47,7 @@ class CellSamples:
 
 @dataclass(frozen=True)
 class RoundMedians:
-    """One round: the median response time (ns) of every block that had a verified response."""
+    """One round: the median response time (ns) of every block whose median is known."""
 
     record: RoundRecord
     direct_ns: tuple[float, ...]
@@ -73,8 +75,6 @@ def block_medians(cell: CellSamples) -> CellMedians:
 
 def _medians(one: RoundRows, path: PathName) -> tuple[float, ...]:
     rows = one.of(path)
-    verified = rows[rows["error"] == 0]
-    indices = np.unique(verified["block"])
-    return tuple(
-        float(np.median(verified["latency_ns"][verified["block"] == index])) for index in indices
-    )
+    times = censored(rows["latency_ns"], rows["error"] == 0)
+    medians = (quantile(times[rows["block"] == index], 0.5) for index in np.unique(rows["block"]))
+    return tuple(median for median in medians if median is not None)

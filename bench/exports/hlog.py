@@ -1,6 +1,8 @@
 """HdrHistogram log, version 1.3: per round a line for each path, tagged `direct` and `proxied`.
 
-Values are response times of verified responses in nanoseconds, to three significant digits. The
+Values are response times in nanoseconds, to three significant digits. A failure took longer than
+any answer: it is counted at the highest trackable value, one hour, so that no reader finds a
+quantile that is not known. The
 payload is HdrHistogram's V2 compressed encoding, as its Java original defines it. The `hdrh`
 package reads it, but cannot write tags, and takes ten times as long to record.
 """
@@ -35,7 +37,8 @@ def encode(cell: CellSamples) -> bytes:
     verdict = f"{cell.summary.verdict} {cell.summary.reason}".strip().replace("\n", " ")
     head = [
         "#[Histogram log format version 1.3]",
-        f"#[onehop: {cell.summary.cell}; {verdict}; response times in ns]",
+        f"#[onehop: {cell.summary.cell}; {verdict}; response times in ns, "
+        f"failures at {HIGHEST_NS / 1e9:g} s]",
         f"#[StartTime: {stamp:.3f} (seconds since epoch), {began:%a %b %d %H:%M:%S %Z %Y}]",
         f"#[BaseTime: {stamp:.3f} (seconds since epoch)]",
         LEGEND,
@@ -63,7 +66,7 @@ def _intervals(one: RoundRows, run_stamp: float) -> Iterator[str]:
         if len(rows):
             start = offset + (int(rows["intended_ns"].min()) - first) / 1e9
             length = _ended(rows) - int(rows["intended_ns"].min())
-            values = rows["latency_ns"][rows["error"] == 0]
+            values = np.where(rows["error"] == 0, rows["latency_ns"], HIGHEST_NS)
             top = int(values.max()) / 1e6 if len(values) else 0.0
             payload = encode_histogram(values).decode()
             yield f"Tag={path},{start:.3f},{length / 1e9:.3f},{top:.6f},{payload}"

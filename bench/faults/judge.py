@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.censored import UNKNOWN, quantile
 from bench.faults.record import HUNG, OK, RESET, STALE, Figures, Row
 from bench.faults.schedule import POISON
 
@@ -120,8 +121,11 @@ def _held(row: Row) -> bool:
 
 
 def _p50_ms(rows: Sequence[Row]) -> float | None:
-    right: NDArray[np.float64] = np.array([r.latency_ns for r in rows if r.outcome == OK])
-    return float(np.median(right)) / 1e6 if right.size else None
+    times: NDArray[np.float64] = np.array(
+        [r.latency_ns if r.outcome == OK else UNKNOWN for r in rows], np.float64
+    )
+    known = quantile(times, 0.5)
+    return None if known is None else known / 1e6
 
 
 def _lag_p99_ms(rows: Sequence[Row]) -> float:

@@ -58,7 +58,7 @@ class Ready(Message, frozen=True):
 
 
 class BlockDone(Message, frozen=True):
-    """What one block did. Latencies are milliseconds over verified responses, None without any.
+    """What one block did. Latencies are milliseconds, None where failures hide them.
 
     The fields of the schedule are of an open loop, and None or 0 in a closed one.
     """

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.censored import quantile
 from bench.samples import ERRORS
 
 STEAL = 8  # column of a line of /proc/stat, after its name: proc_pid_stat(5)
@@ -20,9 +21,10 @@ def errors_by_kind(rows: NDArray[Any]) -> dict[str, int]:
     return {ERRORS[code]: count for code, count in sorted(counts.items())}
 
 
-def quantile_ms(times_ns: Sequence[int] | NDArray[np.int64], q: float) -> float | None:
-    """The q-quantile in milliseconds, None of nothing."""
-    return float(np.quantile(np.asarray(times_ns), q)) / 1e6 if len(times_ns) else None
+def quantile_ms(times_ns: Sequence[int] | NDArray[Any], q: float) -> float | None:
+    """The q-quantile in milliseconds, None of nothing and where failures hide it."""
+    known = quantile(np.asarray(times_ns), q)
+    return None if known is None else known / 1e6
 
 
 def steal_ticks(stat: str, cpus: Collection[int]) -> int:

@@ -14,8 +14,10 @@ from pathlib import Path
 
 import locust
 import msgspec
+import numpy as np
 from gevent.fileobject import FileObject
 
+from bench.censored import censored
 from bench.load.calls import Scenario, Target, deck
 from bench.load.client import TIMEOUT_S, Address, Connection
 from bench.load.closed import ClosedLoop
@@ -127,17 +129,18 @@ class Worker:
             feed(self._crew.environment, rows, self._calls)
         else:
             self._recorder.truncate(first_row)
-        verified = rows["latency_ns"][rows["error"] == 0]
+        times = censored(rows["latency_ns"], rows["error"] == 0)
+        verified = int(np.count_nonzero(rows["error"] == 0))
         return BlockDone(
             path=command.path,
             index=command.index,
             started_ns=ran.started_ns,
             seconds=ran.seconds,
-            requests=len(verified),
-            errors=len(rows) - len(verified),
+            requests=verified,
+            errors=len(rows) - verified,
             errors_by_kind=errors_by_kind(rows),
-            p50_ms=quantile_ms(verified, 0.5),
-            rps=len(verified) / ran.seconds,
+            p50_ms=quantile_ms(times, 0.5),
+            rps=verified / ran.seconds,
             cpu_s=ran.cpu_s,
             connects=_opened(loop.connections)[0] - opened,
             reconnects=_opened(loop.connections)[1] - reopened,

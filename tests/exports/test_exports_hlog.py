@@ -26,9 +26,10 @@ def read(file: Path) -> list[Any]:
     return found
 
 
-def verified(one: RoundRows, path: Any) -> Any:
+def counted(one: RoundRows, path: Any) -> Any:
+    """Every request; a failure took longer than any answer."""
     rows = one.of(path)
-    return rows["latency_ns"][rows["error"] == 0]
+    return np.where(rows["error"] == 0, rows["latency_ns"], HIGHEST_NS)
 
 
 @pytest.mark.parametrize("server", ["waitress", "wsgiref", "null"])
@@ -39,7 +40,7 @@ def test_a_log_reads_back_whole(sample: Any, server: str) -> None:
     expected = [(one, path) for one in cell.rounds for path in ("direct", "proxied")]
     assert [h.get_tag() for h in intervals] == [path for _, path in expected]
     for histogram, (one, path) in zip(intervals, expected, strict=True):
-        values = verified(one, path)
+        values = counted(one, path)
         assert histogram.get_total_count() == len(values)
         for q in (0.5, 0.9, 0.99, 1.0):
             rank = max(int(q * len(values) + 0.5), 1)  # as HdrHistogram rounds it
@@ -64,7 +65,7 @@ def test_the_head_says_what_it_holds(sample: Any) -> None:
     cell = sample.cells["wsgiref"].summary.cell
     head = sample.exported(f"{cell.slug}.hlog").decode().splitlines()[:5]
     assert head[0] == "#[Histogram log format version 1.3]"
-    assert f"{cell}; UNTRUSTED; response times in ns" in head[1]
+    assert f"{cell}; UNTRUSTED; response times in ns, failures at 3600 s" in head[1]
     assert "Fri Jan 02 03:04:05 UTC 2026" in head[2]
 
 
@@ -112,12 +113,13 @@ def test_a_value_beyond_the_range_counts_as_the_highest() -> None:
     assert ours.get_max_value() == pytest.approx(HIGHEST_NS, rel=1e-3)
 
 
-def test_a_round_without_a_verified_response_is_an_empty_interval(sample: Any) -> None:
-    """Not a hole: a reader sees that nothing was counted."""
+def test_of_a_round_without_a_verified_response_nothing_is_known(sample: Any) -> None:
+    """Not a hole, and no quantile: a reader sees that nothing came within an hour."""
     cell = sample.cells["waitress"]
     one = cell.rounds[0]
     one.rows["error"] = 3
     empty = type(cell)(cell.summary, cell.started, (one,))
     file = sample.folder / "empty.hlog"
     file.write_bytes(encode(empty))
-    assert [h.get_total_count() for h in read(file)] == [0, 0]
+    assert [h.get_total_count() for h in read(file)] == [1200, 1200]
+    assert read(file)[1].get_value_at_percentile(1) == pytest.approx(HIGHEST_NS, rel=1e-3)

@@ -72,7 +72,7 @@ PLOTS = (
         "distributions",
         "Response times, direct and through the hop",
         "Share of requests answered within a time. The scale stretches the tail: each step up "
-        "leaves a tenth of the requests before.",
+        "leaves a tenth of the requests before. A curve ends where failures hide what is beyond.",
         lambda chart: bool(curves.with_distribution(chart)),
         "no distribution was kept",
         curves.distributions,

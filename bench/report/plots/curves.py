@@ -29,7 +29,6 @@ def distributions(chart: Chart) -> Figure:
     figure, axes_list = _multiples(
         groups, "Response times, direct and through the hop", f"{chart.scenario}, {chart.small}"
     )
-    heights = [-math.log10(1 - q) for q in CDF_GRID]
     everything = [line for group in groups.values() for line in group]
     low = min(min(line.latency.direct_cdf_ms or (math.inf,)) for line in everything)
     low = min(low, *(line.latency.proxied_cdf_ms[0] for line in everything))
@@ -37,10 +36,9 @@ def distributions(chart: Chart) -> Figure:
     for axes, group in zip(axes_list, groups.values(), strict=True):
         for line in group:
             if line.latency.direct_cdf_ms:
-                axes.plot(line.latency.direct_cdf_ms, heights, color=DIRECT, linewidth=1.2)
+                _curve(axes, line.latency.direct_cdf_ms, DIRECT, 1.2)
         for line in group:
-            color = look(line.stack.interpreter).color
-            axes.plot(line.latency.proxied_cdf_ms, heights, color=color, linewidth=1.5)
+            _curve(axes, line.latency.proxied_cdf_ms, look(line.stack.interpreter).color, 1.5)
         canvas.logarithmic(axes, "x", low * 0.9, high * 1.1)
         axes.set_ylim(0, 3.05)
         axes.set_yticks([-math.log10(1 - q) for q in SHOWN], [f"{q * 100:g}%" for q in SHOWN])
@@ -49,6 +47,12 @@ def distributions(chart: Chart) -> Figure:
     names = [line.stack.interpreter for line in everything]
     canvas.legend(figure, [direct, *canvas.families(names, line=True)])
     return figure
+
+
+def _curve(axes: Axes, times_ms: Sequence[float], color: str, width: float) -> None:
+    """A distribution as far as it is known: failures hide the rest."""
+    heights = [-math.log10(1 - q) for q in CDF_GRID[: len(times_ms)]]
+    axes.plot(times_ms, heights, color=color, linewidth=width)
 
 
 def with_distribution(chart: Chart) -> list[Line]:
