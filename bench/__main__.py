@@ -12,22 +12,32 @@ import sys
 from collections.abc import Callable
 from types import FrameType
 
+from bench.disk import disk_fault
 from bench.model import DEFAULT_CLIENT, HarnessError, TargetError, UserError
 from bench.plan import DIMENSIONS
+from bench.streams import outlive_the_terminal
 from servers.spec import EQUAL
+
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # Ctrl-C, kill, a lost terminal or SSH
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one verb; its exit status."""
     options = parser().parse_args(arguments)
-    signal.signal(signal.SIGINT, _interrupt)
-    signal.signal(signal.SIGTERM, _interrupt)
+    outlive_the_terminal()
+    for signum in ENDS:
+        if signal.getsignal(signum) is not signal.SIG_IGN or signum != signal.SIGHUP:
+            signal.signal(signum, _interrupt)  # nohup's wish is kept
     try:
         return int(_verb(options.verb)(options))
     except (UserError, TargetError) as error:
         return _end(2, f"onehop: {error}")
     except HarnessError as error:
         return _end(3, f"onehop: a fault of the harness: {error}")
+    except OSError as error:
+        if line := disk_fault(error):
+            return _end(2, f"onehop: {line}")
+        raise
     except KeyboardInterrupt:
         return 130
 
@@ -44,6 +54,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--list", action="store_true", help="show every name there is, and end")
     run.add_argument("--dry-run", action="store_true", help="show the plan and its time, and end")
     run.add_argument("--resume", metavar="RUN", help="go on with a run that was ended")
+    _wait(run)
     run.set_defaults(verb="measure.run")
 
     plan = verbs.add_parser("plan", help="show what a run would do")
@@ -66,6 +77,7 @@ def parser() -> argparse.ArgumentParser:
     calibrate.add_argument("--short", action="store_true", help="this machine's floor, in seconds")
     calibrate.add_argument("--only", type=_names, default=(), metavar="A,B", help="checks")
     calibrate.add_argument("--seed", type=int, default=1)
+    _wait(calibrate)
     calibrate.set_defaults(verb="judge.calibrate")
 
     faults = verbs.add_parser("faults", help="what is lost when something breaks under load")
@@ -77,6 +89,7 @@ def parser() -> argparse.ArgumentParser:
         "--seconds", type=float, default=6.0, help="at most, from the injection (6)"
     )
     faults.add_argument("--seed", type=int, default=1, help="of the arrivals (1)")
+    _wait(faults)
     faults.set_defaults(verb="faults.faults")
 
     profile = verbs.add_parser("profile", help="where a hop's CPU time goes: a flame graph")
@@ -87,6 +100,7 @@ def parser() -> argparse.ArgumentParser:
     profile.add_argument("--scenario", default="read")
     profile.add_argument("--load", default="c16", help="a closed loop (c16)")
     profile.add_argument("--seconds", type=float, default=5.0, help="of each measurement (5)")
+    _wait(profile)
     profile.set_defaults(verb="profile.profile")
 
     servers = verbs.add_parser("servers", help="list the servers")
@@ -116,6 +130,7 @@ def parser() -> argparse.ArgumentParser:
     locust.add_argument("--scenario", default="read")
     locust.add_argument("--users", type=_count, default=16, help="proposed in the web UI (16)")
     locust.add_argument("--web-port", type=_count, default=8089)
+    _wait(locust)
     locust.set_defaults(verb="web_ui.locust")
     return top
 
@@ -134,6 +149,12 @@ def _selection(parser: argparse.ArgumentParser) -> None:
         "--i-may-load", action="append", default=[], metavar="HOST", help="one that is not loopback"
     )
     parser.add_argument("--json", action="store_true", help="for a program to read (plan)")
+
+
+def _wait(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--wait", action="store_true", help="until nobody else measures on this machine"
+    )
 
 
 def _verb(name: str) -> Callable[[argparse.Namespace], int]:
@@ -156,9 +177,9 @@ def _count(text: str) -> int:
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> None:
-    """The first Ctrl-C unwinds; while the stacks are being stopped more of them change nothing."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    """The first one unwinds; while the stacks are being stopped more of them change nothing."""
+    for other in ENDS:
+        signal.signal(other, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 

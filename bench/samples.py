@@ -12,9 +12,7 @@ finished when its .json is there. Nothing here needs a live server.
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
-import re
 import secrets
 import warnings
 from collections.abc import Iterator
@@ -29,6 +27,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from bench.disk import explained
 from bench.model import Cell, HarnessError, PathName, Run, UserError, Verdict, WarmCurve
 from bench.plan import Selection
 
@@ -66,8 +65,6 @@ SAMPLE = np.dtype(
     ]
 )
 _CLOCKS = ("intended_ns", "sent_ns", "latency_ns", "first_byte_ns")
-_RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass(frozen=True)
@@ -283,22 +280,3 @@ def _write(file: Path, content: bytes | pa.Buffer) -> int:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
     return len(content)
-
-
-@contextlib.contextmanager
-def explained(file: Path) -> Iterator[None]:
-    """A full or read-only disk is the user's to cure: one line that says how."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _FULL:
-            raise UserError(
-                f"disk full: cannot write {file}; free some space, then go on with --resume "
-                f"{_run_of(file)}"
-            ) from error
-        raise UserError(f"cannot write {file}: {error.strerror or error}") from error
-
-
-def _run_of(file: Path) -> str:
-    """The run that a file belongs to, for a message."""
-    return next((part for part in file.parts if _RUN_ID.fullmatch(part)), "RUN")

@@ -27,11 +27,12 @@ def bench(
 def begin(
     *arguments: str, cwd: Path, env: Mapping[str, str] | None = None, stderr: int = subprocess.PIPE
 ) -> subprocess.Popen[str]:
-    """A verb under way."""
+    """A verb under way. Each folder is a machine of its own: tests beside it measure nothing."""
+    lock = {"ONEHOP_LOCK": str(cwd.with_name(f"{cwd.name}.lock"))}
     return subprocess.Popen(
         (sys.executable, "-m", "bench", *arguments),
         cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **(env or {})},
+        env={**os.environ, "PYTHONPATH": str(ROOT), **lock, **(env or {})},
         stdout=subprocess.PIPE,
         stderr=stderr,
         text=True,

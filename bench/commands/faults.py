@@ -9,12 +9,13 @@ from datetime import UTC, datetime
 from bench import machine
 from bench.environments import build_environment
 from bench.faults.case import Setting
-from bench.faults.record import FaultsRun, write_run
+from bench.faults.record import Case, FaultsRun, write_run
 from bench.faults.run import choose, planned_s, reported, run_cases
 from bench.interpreters import find_interpreter
 from bench.model import UserError
 from bench.plan import pick
 from bench.samples import RESULTS, new_run_folder
+from bench.turn import Turn, the_turn
 from bench.upstream import stub_version
 from servers import SERVERS
 
@@ -26,10 +27,16 @@ INTERPRETER = "cpython"
 def faults(options: argparse.Namespace) -> int:
     """Run every case that was asked for; write the report of what there is, however it ends."""
     cases = choose(options.balancers, options.faults)
-    setting = _setting(options)
+    with the_turn("faults", RESULTS, wait=options.wait) as turn:
+        _measure(cases, _setting(options), turn)
+    return 0
+
+
+def _measure(cases: list[Case], setting: Setting, turn: Turn) -> None:
     warnings = [*machine.PLACEMENT.notes, *machine.warnings()]
     machine.pin_harness()
     folder = new_run_folder(RESULTS, datetime.now(UTC), "faults")
+    turn.measures_into(folder)
     run = FaultsRun(
         id=folder.name,
         started=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -52,7 +59,6 @@ def faults(options: argparse.Namespace) -> int:
     print(f"{len(cases)} cases, about {whole_s / 60:.0f} min", *warnings, sep="\n", flush=True)
     with reported(folder):
         run_cases(cases, setting, run, folder, lambda text: print(text, flush=True))
-    return 0
 
 
 def _setting(options: argparse.Namespace) -> Setting:

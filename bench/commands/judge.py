@@ -10,6 +10,7 @@ import msgspec
 from bench.calibrate import run as run_calibration
 from bench.compare import compare_runs, lines
 from bench.samples import RESULTS, find_run, open_run
+from bench.turn import the_turn
 
 
 def compare(options: argparse.Namespace) -> int:
@@ -29,4 +30,5 @@ def compare(options: argparse.Namespace) -> int:
 
 def calibrate(options: argparse.Namespace) -> int:
     """Hold the instrument to the truth; status 1 when a check fails."""
-    return run_calibration(RESULTS, short=options.short, only=options.only, seed=options.seed)
+    with the_turn("calibrate", RESULTS / "calibration", wait=options.wait):
+        return run_calibration(RESULTS, short=options.short, only=options.only, seed=options.seed)

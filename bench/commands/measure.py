@@ -17,6 +17,7 @@ from bench import machine
 from bench.calibrate import measure_floor
 from bench.capacity import Objective
 from bench.catalog import catalog
+from bench.disk import explained
 from bench.experiment import Bench, instruments, measure_upstream, run_rounds
 from bench.exports import write_exports
 from bench.interpreters import resolve_name
@@ -30,7 +31,6 @@ from bench.report import write_report
 from bench.report.terminal import print_table
 from bench.samples import (
     RESULTS,
-    explained,
     find_run,
     new_run_folder,
     open_run,
@@ -41,6 +41,7 @@ from bench.samples import (
 )
 from bench.slo import capacities
 from bench.summarise import summarise
+from bench.turn import the_turn
 
 FLOOR_S = 3.0
 
@@ -68,15 +69,17 @@ def run(options: argparse.Namespace) -> int:
     if selection.direct:
         outside = look(selection.direct, selection.proxied, selection.may_load)
     console = Console()
-    begin = time.monotonic()
-    warnings = machine.warnings()
-    machine.pin_harness()
-    prepared = prepare(planned, lambda text: console.print(text, highlight=False, markup=False))
-    if folder is None:
-        folder = _new_run(planned, prepared, warnings)
-    else:
-        _check_resumable(folder)
-    return _measure(planned, prepared, folder, known, console, begin, outside)
+    with the_turn("run", folder or RESULTS, wait=options.wait) as turn:
+        begin = time.monotonic()
+        warnings = machine.warnings()
+        machine.pin_harness()
+        prepared = prepare(planned, lambda text: console.print(text, highlight=False, markup=False))
+        if folder is None:
+            folder = _new_run(planned, prepared, warnings)
+            turn.measures_into(folder)
+        else:
+            _check_resumable(folder)
+        return _measure(planned, prepared, folder, known, console, begin, outside)
 
 
 def report(options: argparse.Namespace) -> int:

@@ -24,6 +24,7 @@ from bench.plan import pick, stack_key, unsupported_reason
 from bench.samples import RESULTS, new_run_folder, write_file
 from bench.sampling import BrokenBySampling, sample, settings, vmprof_for
 from bench.stack import Stack, open_stack
+from bench.turn import Turn, the_turn
 from bench.upstream import start_upstream
 from bench.warm import LIMITS
 from servers import SERVERS
@@ -44,11 +45,18 @@ def profile(options: argparse.Namespace) -> int:
         raise UserError(f"--load {options.load}: a profile wants a busy server; give c1 or c16")
     if not SECONDS[0] <= seconds <= SECONDS[1]:
         raise UserError(f"--seconds {seconds:g} is not between {SECONDS[0]:g} and {SECONDS[1]:g}")
+    with the_turn("profile", RESULTS, wait=options.wait) as turn:
+        _measure(key, scenario, load, seconds, turn)
+    return 0
+
+
+def _measure(key: StackKey, scenario: str, load: Load, seconds: float, turn: Turn) -> None:
     interpreter = find_interpreter(key.interpreter)
     environment = build_environment(SERVERS[key.server], interpreter, print, key.client)
     vmprof = vmprof_for(interpreter, print)
     machine.pin_harness()
     folder = new_run_folder(RESULTS, datetime.now(UTC), "profile")
+    turn.measures_into(folder)
     warm_s = LIMITS[interpreter.family].most_s
     cpus = machine.generator_cpus()
 
@@ -84,12 +92,11 @@ def profile(options: argparse.Namespace) -> int:
             print(f"{error}: started anew")
     write_file(folder / "stacks.txt", folded.encode())
     seen = hotspots(folded)
-    title = f"{key}, {options.load}: {whole_us:.0f} µs of CPU an exchange"
+    title = f"{key}, {load}: {whole_us:.0f} µs of CPU an exchange"
     write_file(folder / "flame.svg", flame(folded, title).encode())
-    text = report(key, options.load, alone_us, whole_us, seen)
+    text = report(key, str(load), alone_us, whole_us, seen)
     write_file(folder / "profile.md", text.encode())
     print(text, f"{folder}/flame.svg", sep="\n")
-    return 0
 
 
 def report(key: StackKey, load: str, alone_us: float, whole_us: float, seen: Hotspots) -> str:

@@ -19,6 +19,7 @@ from bench.plan import check_names, pick, unsupported_reason
 from bench.processes import ROOT, port_in_use, start, wait_ready
 from bench.samples import RESULTS
 from bench.stack import open_stack
+from bench.turn import the_turn
 from bench.upstream import start_upstream
 from servers import SERVERS
 
@@ -34,10 +35,11 @@ def locust(options: argparse.Namespace) -> int:
         raise UserError(reason)
     if port_in_use("127.0.0.1", options.web_port):
         raise UserError(f"port {options.web_port} is in use; choose another with --web-port")
-    environment = build_environment(server, find_interpreter(interpreter), print)
     logs = RESULTS / "locust"
-    shutil.rmtree(logs, ignore_errors=True)
     with ExitStack() as exits:
+        exits.enter_context(the_turn("locust", logs, wait=options.wait))
+        environment = build_environment(server, find_interpreter(interpreter), print)
+        shutil.rmtree(logs, ignore_errors=True)
         upstream = exits.enter_context(start_upstream(logs / "upstream.log", machine.stub_cpus()))
         stack = exits.enter_context(
             open_stack(key, environment, upstream.base_url, logs, machine.target_cpus())
