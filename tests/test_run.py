@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ import psutil
 import pytest
 
 from bench.upstream import start_upstream
-from tests.verbs import begin, bench
+from tests.verbs import ROOT, begin, bench
 
 SMALL = ("--servers", "waitress", "--interpreters", "cpython", "--topologies", "1")
 SHORT = ("--loads", "c1,c4", "--rounds", "2", "--seconds", "0.4")
@@ -136,6 +137,38 @@ def test_ctrl_c_keeps_what_is_finished_and_resume_goes_on(tmp_path: Path) -> Non
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert {file: file.read_bytes() for file in kept} == kept
     assert [row["rounds"] for row in rows(tmp_path)] == ["2", "2"]
+
+
+def test_a_lost_terminal_ends_as_ctrl_c_does(tmp_path: Path) -> None:
+    """SSH goes with its terminal: finished rounds are kept and reported, no child is left."""
+    master, slave = os.openpty()
+    os.set_blocking(master, False)
+    leader = subprocess.Popen(
+        ("setsid", "--ctty", "--wait", sys.executable, "-m", "bench", "run", *SMALL, *SHORT),
+        cwd=tmp_path,
+        env={**os.environ, "ONEHOP_LOCK": str(tmp_path / "lock"), "PYTHONPATH": str(ROOT)},
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+    )
+    os.close(slave)
+    end = time.monotonic() + 90
+    while len([*tmp_path.glob("results/2*/samples/*/round-*.json")]) < 2:
+        assert leader.poll() is None
+        assert time.monotonic() < end
+        with contextlib.suppress(OSError):
+            os.read(master, 1 << 16)  # or the writer would wait
+        time.sleep(0.02)
+    family = psutil.Process(leader.pid).children(recursive=True)
+    assert len(family) >= 2  # the load, the upstream
+    os.close(master)
+    _, alive = psutil.wait_procs(family, timeout=5)
+    assert not alive
+    assert leader.wait(60) == 130
+    run = json.loads((tmp_path / "results/latest/run.json").read_text())
+    assert run["status"] == "interrupted"
+    assert (tmp_path / "results/latest/report.html").stat().st_size > 10_000
+    assert len([*tmp_path.glob("results/2*/samples/*/round-*.json")]) >= 2
 
 
 def test_kill_9_leaves_nothing_and_resume_goes_on(tmp_path: Path) -> None:
