@@ -16,13 +16,14 @@ from bottle import Bottle, HTTPError, request, response
 
 from proxy_app.body import request_body
 from proxy_app.clients import Answer, create_client
-from proxy_app.faults import Fault, NoWebSocket
+from proxy_app.entry import admit
+from proxy_app.faults import BadRequest, Fault, NoWebSocket
 from proxy_app.headers import Pairs, RequestHeaders, response_headers
 from proxy_app.locations import Locations
 from proxy_app.observe import UPSTREAM_S, App, Environ, logged, request_id, timed
 from proxy_app.routes import Route, Table, load_table
 from proxy_app.settings import Settings
-from proxy_app.targets import only_ascii, raw_path
+from proxy_app.targets import only_ascii
 from proxy_app.tunnel import HAND_OVER, handshake_headers, open_tunnel
 
 HEAD = "onehop.head"  # where a handler notes the status line and the headers to answer with
@@ -44,7 +45,7 @@ def create_app(settings: Settings) -> Bottle:
             app.route(route.public, list(route.methods), handler, name=route.name)
     app.route("/healthz", "GET", healthz, name="healthz")
     app.default_error_handler = json_error
-    wsgi = as_it_came(app.wsgi)
+    wsgi = as_it_came(app.wsgi, settings.prefix)
     wsgi = timed(wsgi) if settings.server_timing else wsgi
     app.wsgi = logged(wsgi) if settings.access_log else wsgi
     return app
@@ -58,7 +59,7 @@ class Proxy:
         self.client = create_client(settings)
         self.request_headers = RequestHeaders(table.request_headers, settings.trust_forwarded)
         self.response_names = table.response_headers
-        self.locations = Locations(settings.upstream, table.routes)
+        self.locations = Locations(settings.upstream, table.routes, settings.prefix)
 
     def handler(self, route: Route) -> "Callable[..., Body] | None":
         """What Bottle calls for this route; None for a redirect that has no authorize URL."""
@@ -153,15 +154,27 @@ def with_query(url: str, environ: Environ) -> str:
     return f"{url}{'&' if '?' in url else '?'}{only_ascii(query)}"
 
 
-def as_it_came(app: App) -> App:
-    """Route by the client's own spelling of the path, and answer with the head that was noted.
+def refuse(fault: BadRequest, environ: Environ, start_response: Callable[..., Any]) -> list[bytes]:
+    """The JSON error for a request that Bottle must not see."""
+    known = request_id(environ)
+    body = json.dumps({"error": str(fault), "request_id": known}).encode()
+    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+    start_response("400 Bad Request", [*headers, ("X-Request-Id", known)])
+    return [b"" if environ["REQUEST_METHOD"] == "HEAD" else body]
+
+
+def as_it_came(app: App, prefix: str) -> App:
+    """Admit a request, route it by its own spelling of the path, answer with the head as noted.
 
     Bottle by itself would decode the path, give the upstream's answer a Content-Type or a
     Content-Length of its own where there was none, and encode header bytes a second time.
     """
 
     def wsgi(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-        environ["PATH_INFO"] = raw_path(environ)
+        try:
+            admit(environ, prefix)
+        except BadRequest as fault:
+            return refuse(fault, environ, start_response)
 
         def start(status: str, headers: Pairs, exc_info: Any = None) -> Any:
             if exc_info is None and HEAD in environ:

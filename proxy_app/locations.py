@@ -2,32 +2,61 @@
 
 A URL on the upstream's host is mapped back through the route table to a public path. One that no
 route leads to is dropped with its header: the status still tells the client what happened, and the
-upstream's URL stays hidden. Other hosts' URLs pass as they are.
+upstream's URL stays hidden. Other hosts' URLs pass as they are. What is left is looked at once
+more, for the upstream's name in any spelling (names.py).
 """
 
 import re
-from collections.abc import Iterable
-from typing import Any, Optional
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple, Optional
 from urllib.parse import urljoin, urlsplit
 
 from proxy_app.headers import Pairs
-from proxy_app.routes import Route, to_template
+from proxy_app.names import HostName, browser_spelling
+from proxy_app.routes import Route, parameters_of, to_template
 from proxy_app.settings import Upstream
+from proxy_app.targets import climbs
 
-_WITH_URLS = frozenset(("location", "content-location", "set-cookie"))
-_COOKIE_DOMAIN = re.compile(r";\s*domain=\.?([^;\s]*)", re.IGNORECASE)
-_COOKIE_PATH = re.compile(r"(;\s*path=)([^;]*)", re.IGNORECASE)
+_WITH_URLS = frozenset(
+    (
+        *("location", "content-location", "set-cookie", "www-authenticate", "link", "refresh"),
+        *(
+            "access-control-allow-origin",
+            "alt-svc",
+            "authentication-info",
+            "content-security-policy",
+        ),
+        *("proxy-authenticate", "report-to", "reporting-endpoints", "sourcemap", "uri"),
+    )
+)
+_REDIRECTS = frozenset(("location", "content-location"))
+_CHALLENGES = frozenset(("www-authenticate", "proxy-authenticate"))
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
+_TWO_IN_ONE = re.compile(r"[\s,;]\s*https?:", re.IGNORECASE)
+
+
+class _Way(NamedTuple):
+    """Back from an upstream path; `own`: parameters that only the request itself can give."""
+
+    pattern: "re.Pattern[str]"
+    template: str
+    own: frozenset[str]
 
 
 class Locations:
-    """Knows the way back from upstream paths to public ones."""
+    """Knows the way back from upstream paths to public ones; `prefix` goes before each of these."""
 
-    def __init__(self, upstream: Upstream, routes: Iterable[Route]):
+    def __init__(self, upstream: Upstream, routes: Iterable[Route], prefix: str = ""):
+        self._prefix = prefix
         self._root = f"{upstream.scheme}://{upstream.authority}"
-        self._host = upstream.host
         self._origin = (upstream.host, upstream.port)
+        self._name = HostName(upstream.host, upstream.port)
         self._back = [
-            (re.compile(_pattern(upstream.base + route.upstream)), to_template(route.public))
+            _Way(
+                re.compile(_pattern(upstream.base + route.upstream)),
+                to_template(route.public),
+                frozenset(parameters_of(route.public)) - frozenset(parameters_of(route.upstream)),
+            )
             for route in routes
             if route.upstream
         ]
@@ -40,33 +69,46 @@ class Locations:
         """
         if _WITH_URLS.isdisjoint([name.lower() for name, _ in pairs]):
             return pairs
-        prefix, own_host = environ.get("SCRIPT_NAME", ""), environ.get("HTTP_HOST", "")
+        own_host = environ.get("HTTP_HOST", "")
+        parameters = environ.get("route.url_args") or {}
         result = []
         for name, value in pairs:
             kind = name.lower()
             public: Optional[str] = value
-            if kind == "set-cookie":
-                public = self.public_cookie(value, prefix)
-            elif kind in _WITH_URLS:
-                public = self.public(value, target, prefix, own_host)
-            if public is not None:
+            if kind in _REDIRECTS:
+                public = self.public(value, target, self._prefix, own_host, parameters)
+            elif kind == "set-cookie":
+                public = self.public_cookie(value, self._prefix)
+            elif kind in _CHALLENGES:
+                public = _QUOTED.sub(self._public_quoted, value)
+            if public is not None and not (kind in _WITH_URLS and self._shows(public, own_host)):
                 result.append((name, public))
         return result
 
-    def public(self, location: str, target: str, prefix: str, own_host: str) -> Optional[str]:
+    def public(
+        self,
+        location: str,
+        target: str,
+        prefix: str,
+        own_host: str,
+        parameters: Mapping[str, str] = {},  # nothing writes to it
+    ) -> Optional[str]:
         """The URL that the client may see; None when there is none.
 
-        `prefix` is our SCRIPT_NAME, `own_host` the Host that the client called us by.
+        `own_host` is the Host that the client called us by, `parameters` are its own request's.
         """
         try:
-            url = urlsplit(urljoin(self._root + target, location))
+            url = urlsplit(urljoin(self._root + target, browser_spelling(location)))
             origin = (url.hostname, url.port or (443 if url.scheme == "https" else 80))
         except ValueError:  # no URL at all: it might hide anything
             return None
+        if _TWO_IN_ONE.search(location):
+            return None
         ours = url.netloc == own_host and origin != self._origin
-        if ours or url.hostname != self._host:
-            return location
-        path = self._public_path(url.path) if origin == self._origin else None
+        if ours or not self._name.is_of(url.hostname or ""):
+            return None if self._shows(location, own_host) else location
+        here = origin[1] == self._origin[1] and "@" not in url.netloc
+        path = self._public_path(url.path, parameters) if here else None
         if path is None:
             return None
         query = f"?{url.query}" if url.query else ""
@@ -75,19 +117,36 @@ class Locations:
 
     def public_cookie(self, cookie: str, prefix: str) -> str:
         """Without the upstream's Domain, and with a Path that the client's requests fall under."""
-        domain = _COOKIE_DOMAIN.search(cookie)
-        if domain and f".{self._host}".endswith(f".{domain[1].lower()}"):
-            cookie = cookie[: domain.start()] + cookie[domain.end() :]
-        path = _COOKIE_PATH.search(cookie)
-        if path and path[2] != "/" and any(known.startswith(path[2]) for known in self._paths):
-            cookie = cookie[: path.start(2)] + (prefix or "/") + cookie[path.end() :]
-        return cookie
+        first, *attributes = cookie.split(";")
+        kept = [first]
+        for attribute in attributes:
+            name, equals, value = attribute.partition("=")
+            kind, text = name.strip().lower(), value.strip().strip('"').strip()
+            if kind == "domain" and self._name.is_below(text.lstrip(".")):
+                continue
+            if kind == "path" and text != "/" and any(one.startswith(text) for one in self._paths):
+                attribute = f"{name}{equals}{prefix or '/'}"
+            kept.append(attribute)
+        return ";".join(kept)
 
-    def _public_path(self, path: str) -> Optional[str]:
-        for pattern, template in self._back:
-            match = pattern.fullmatch(path)
-            if match:
-                return template % match.groupdict()
+    def _public_quoted(self, match: "re.Match[str]") -> str:
+        """A realm says where to log in; one that names the upstream says only that one has to."""
+        return '"onehop"' if self._name.is_in(match[0]) else match[0]
+
+    def _shows(self, value: str, own_host: str) -> bool:
+        """Whether the upstream's name stands in it, other than as the name we are called by."""
+        return self._name.is_in(
+            value, own_host if own_host != self._root.partition("//")[2] else ""
+        )
+
+    def _public_path(self, path: str, parameters: Mapping[str, str]) -> Optional[str]:
+        for way in self._back:
+            match = way.pattern.fullmatch(path)
+            if match and way.own <= parameters.keys():
+                found = match.groupdict()
+                if any(climbs(value) for value in found.values()):
+                    return None
+                return way.template % {**parameters, **found}
         return None
 
 

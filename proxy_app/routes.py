@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -21,6 +20,7 @@ else:
 from proxy_app.faults import NotFound
 from proxy_app.headers import NEVER_CROSS, TOKEN
 from proxy_app.settings import SettingsError
+from proxy_app.targets import climbs
 
 _KEYS = ("kind", "methods", "public", "upstream", "redirect")
 _PATH = re.compile(r"/|(/([A-Za-z0-9._~-]+|<[a-z_]+>))+")
@@ -44,7 +44,7 @@ class Route:
     def target(self, parameters: Mapping[str, str]) -> str:
         """The upstream's path for these still percent-encoded segments. Raises NotFound."""
         for segment in parameters.values():
-            if ("." in segment or "%" in segment) and _climbs(segment):
+            if not segment.isalnum() and climbs(segment):
                 raise NotFound("no such path")
         return self.template % parameters
 
@@ -70,6 +70,11 @@ def load_table(path: Path) -> Table:
     return _Checker(path, text).table(document)
 
 
+def parameters_of(path: str) -> list[str]:
+    """`/folder/<id>` -> ["id"]."""
+    return _PARAMETER.findall(path)
+
+
 def to_template(path: str) -> str:
     """`/folder/<id>` -> `/folder/%(id)s`."""
     return _PARAMETER.sub(r"%(\1)s", path)
@@ -77,12 +82,6 @@ def to_template(path: str) -> str:
 
 def _is_method(value: object) -> bool:
     return isinstance(value, str) and re.fullmatch("[A-Z-]+", value) is not None
-
-
-def _climbs(segment: str) -> bool:
-    """Whether an upstream that decodes first and resolves dots after would leave the path."""
-    parts = unquote(segment).replace("\\", "/").split("/")
-    return "." in parts or ".." in parts
 
 
 class _Checker:
@@ -119,7 +118,7 @@ class _Checker:
             upstream = ""
         else:
             upstream = self._path_of(name, entry, "upstream")
-        unknown = set(_PARAMETER.findall(upstream)) - set(_PARAMETER.findall(public))
+        unknown = set(parameters_of(upstream)) - set(parameters_of(public))
         if unknown:
             raise self._wrong(name, f"<{min(unknown)}> is in upstream but not in public")
         methods, websocket = self._methods(name, entry), "kind" in entry
@@ -137,7 +136,9 @@ class _Checker:
         path = entry.get(key)
         if not isinstance(path, str) or not _PATH.fullmatch(path):
             raise self._wrong(name, f'{key} must be a path such as "/folder/<id>", not {path!r}')
-        parameters = _PARAMETER.findall(path)
+        if {".", ".."} & set(path.split("/")):
+            raise self._wrong(name, f"{key} has dots for a segment: {path}")
+        parameters = parameters_of(path)
         if len(parameters) != len(set(parameters)):
             raise self._wrong(name, f"{key} names a parameter twice: {path}")
         return path

@@ -2,18 +2,32 @@
 
 Every name starts with ONEHOP_; an empty value means the default. The environment wins over the
 file. The file is `.env` in the working directory, or ONEHOP_ENV_FILE (empty: none is read).
+`python -m proxy_app.settings` prints what both say, as JSON: for who has to know before the start.
 """
 
+import json
 import os
+import re
 import ssl
+import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 from urllib.parse import urlsplit
 
 PREFIX = "ONEHOP_"
+# What others read under the same prefix: the harness, its load process and its tests.
+NOT_OURS = frozenset(
+    (
+        *("ENV_FILE", "CACHE", "DIRECT", "OUT", "PATH", "PROXIED", "RATE", "REQUIRE_ALL"),
+        *("SAMPLES", "SCENARIO", "SERVERS", "USER", "VMPROF"),
+    )
+)
 CHUNKED = ("auto", "decoded", "raw", "refuse")
+_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+(%[A-Za-z0-9._-]+)?")
+_BASE = re.compile(r"(/(?!\.{1,2}(/|\Z))[A-Za-z0-9._~!$&'()*+,;=:@%-]+)*/?")
 _YES_NO = {"1": True, "true": True, "yes": True, "on": True}
 _YES_NO.update({"0": False, "false": False, "no": False, "off": False})
 
@@ -58,6 +72,8 @@ class Settings:
     max_body         ONEHOP_MAX_BODY: a longer request body gets 413; 0 means no limit
     pool             ONEHOP_POOL: idle connections kept to the upstream; 0 means no keep-alive
     chunked          ONEHOP_CHUNKED: what the server does with a chunked request body (body.py)
+    prefix           ONEHOP_PREFIX: the path under which clients see the app, such as /api: it goes
+                     before every URL that they get, and is taken off a path that begins with it
     trust_forwarded  ONEHOP_TRUST_FORWARDED: keep X-Forwarded-Proto and -Host of a balancer in front
     server_timing    ONEHOP_SERVER_TIMING: answer with a Server-Timing header
     access_log       ONEHOP_ACCESS_LOG: a JSON line per request on standard error
@@ -75,6 +91,7 @@ class Settings:
     max_body: int = 2**31
     pool: int = 1024
     chunked: str = "auto"
+    prefix: str = ""
     trust_forwarded: bool = False
     server_timing: bool = False
     access_log: bool = False
@@ -84,13 +101,7 @@ class Settings:
 
 def load_settings(environ: Optional[Mapping[str, str]] = None) -> Settings:
     """The settings of this process. Raises SettingsError."""
-    environ = os.environ if environ is None else environ
-    values = {**_env_file(environ), **environ}
-    known = {
-        name[len(PREFIX) :].lower(): text
-        for name, text in values.items()
-        if name.startswith(PREFIX) and text
-    }
+    known = read_texts(os.environ if environ is None else environ)
     if "upstream" not in known:
         raise SettingsError(
             "ONEHOP_UPSTREAM is not set; set it to the real API's base URL, "
@@ -102,17 +113,35 @@ def load_settings(environ: Optional[Mapping[str, str]] = None) -> Settings:
     return Settings(**chosen)
 
 
+def read_texts(environ: Mapping[str, str]) -> dict[str, str]:
+    """Setting -> its text, out of environment and file. Raises SettingsError, for a name that is
+    none too: a misspelt limit would be no limit."""
+    texts = {
+        name[len(PREFIX) :].lower(): text
+        for name, text in {**_env_file(environ), **environ}.items()
+        if name.startswith(PREFIX) and text and name[len(PREFIX) :] not in NOT_OURS
+    }
+    names = [field.name for field in fields(Settings)]
+    for unknown in sorted(texts.keys() - set(names)):
+        near = get_close_matches(unknown, names, 1)
+        hint = f"did you mean {PREFIX}{near[0].upper()}?" if near else "take it out"
+        raise SettingsError(f"{PREFIX}{unknown.upper()} is no setting; {hint}")
+    return texts
+
+
 def parse_upstream(name: str, text: str) -> Upstream:
     """Raises SettingsError when `text` is not a plain http or https base URL."""
     try:
         url = urlsplit(text)
-        port = url.port or (443 if url.scheme == "https" else 80)
+        port = (443 if url.scheme == "https" else 80) if url.port is None else url.port
     except ValueError as error:
         raise _wrong(name, text, f"a base URL ({error})") from None
-    extras = url.query or url.fragment or url.username is not None
-    if url.scheme not in ("http", "https") or not url.hostname or extras or not _printable(text):
+    extras = {"?", "#"} & {*text} or url.username is not None
+    host = url.hostname or ""
+    plain = _HOST.fullmatch(host) and port and not extras
+    if url.scheme not in ("http", "https") or not plain or not _BASE.fullmatch(url.path):
         raise _wrong(name, text, "a base URL such as http://127.0.0.1:9000 or https://api.test/v2")
-    return Upstream(url.scheme, url.hostname, port, url.path.rstrip("/"))
+    return Upstream(url.scheme, host, port, url.path.rstrip("/"))
 
 
 def _upstreams(name: str, text: str) -> tuple[Upstream, ...]:
@@ -134,7 +163,11 @@ def _env_file(environ: Mapping[str, str]) -> dict[str, str]:
             f"{name} is there, but python-dotenv is not: pip install python-dotenv, "
             "or set ONEHOP_ENV_FILE= to leave the file out"
         ) from None
-    return {key: value for key, value in dotenv_values(name).items() if value is not None}
+    try:
+        found = dotenv_values(name)
+    except (OSError, ValueError) as error:  # ValueError: bytes that are not UTF-8
+        raise SettingsError(f"{name}: cannot be read: {error}; write UTF-8 text") from None
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def _wrong(name: str, text: str, wanted: str) -> SettingsError:
@@ -162,7 +195,7 @@ def _seconds(name: str, text: str) -> float:
 
 
 def _count(name: str, text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
         raise _wrong(name, text, "a whole number, 0 or more")
     return int(text)
 
@@ -172,6 +205,13 @@ def _port(name: str, text: str) -> int:
     if not 0 < port < 65536:
         raise _wrong(name, text, "a port between 1 and 65535")
     return port
+
+
+def _prefix(name: str, text: str) -> str:
+    whole = text.startswith("/") and _BASE.fullmatch(text)
+    if not whole or text.endswith("/"):
+        raise _wrong(name, text, "a path such as /api, without a slash at its end")
+    return text
 
 
 def _flag(name: str, text: str) -> bool:
@@ -196,7 +236,7 @@ def _file(name: str, text: str) -> Path:
 
 def _certificate(name: str, text: str) -> Path:
     try:
-        ssl.create_default_context(cafile=text)
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(text)
     except OSError as error:
         raise _wrong(name, text, f"the path of a PEM certificate ({error})") from None
     return Path(text)
@@ -218,9 +258,25 @@ _PARSERS: dict[str, Callable[[str, str], object]] = {
     "max_body": _count,
     "pool": _count,
     "chunked": _chunked,
+    "prefix": _prefix,
     "trust_forwarded": _flag,
     "server_timing": _flag,
     "access_log": _flag,
     "host": _text,
     "port": _port,
 }
+
+
+def main() -> int:
+    """Print the texts as JSON, by name; exit status 2 and one line where they cannot be read."""
+    try:
+        texts = read_texts(os.environ)
+    except SettingsError as error:
+        sys.stderr.write(f"onehop: {error}\n")
+        return 2
+    sys.stdout.write(json.dumps(texts) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

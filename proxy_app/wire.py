@@ -4,6 +4,7 @@ A client that frames messages itself builds on `request_head` and `body_on_the_w
 verified, against the system's authorities or, with ONEHOP_CA, against that file's alone.
 """
 
+import os
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,7 +52,29 @@ def body_on_the_wire(body: Body) -> Iterator[bytes]:
 
 def tls_context(ca: Optional[Path]) -> ssl.SSLContext:
     """Verifies certificate and name, with `ca` as the only authority where it is given."""
-    return ssl.create_default_context(cafile=None if ca is None else str(ca))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    trust(context, ca)
+    return context
+
+
+def trust(context: ssl.SSLContext, ca: Optional[Path]) -> None:
+    """Load the authorities: `ca` alone, or the system's. Unlike create_default_context(), which
+    goes by SSL_CERT_FILE, SSL_CERT_DIR and SSLKEYLOGFILE, this asks no environment variable."""
+    if ca is None and os.name == "nt":
+        context.load_default_certs()
+        return
+    file, folder = authorities(ca)
+    if file or folder:
+        context.load_verify_locations(file, folder)
+
+
+def authorities(ca: Optional[Path]) -> tuple[Optional[str], Optional[str]]:
+    """(PEM file, folder) of who is believed, each None where it is not there."""
+    if ca:
+        return str(ca), None
+    paths = ssl.get_default_verify_paths()
+    file, folder = paths.openssl_cafile, paths.openssl_capath  # as OpenSSL was built
+    return file if Path(file).is_file() else None, folder if Path(folder).is_dir() else None
 
 
 class Readable:

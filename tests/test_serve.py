@@ -141,6 +141,21 @@ def test_an_upstream_is_needed(serve: Serve) -> None:
     assert errors.count("\n") == 1
 
 
+def test_env_file_is_read_as_the_app_reads_it(tmp_path: Path, serve: Serve) -> None:
+    """Comments, quotes and `export` mean what they mean to the app; an unreadable file and a
+    misspelt name are one line, before anything is built."""
+    for text, words in (
+        (b'export ONEHOP_CLIENT="curl" # not lean\n', "'curl'"),
+        (b"ONEHOP_READ_TIMOUT=5\n", "did you mean ONEHOP_READ_TIMEOUT?"),
+        (b"ONEHOP_CLIENT=caf\xe9\n", "cannot be read"),
+    ):
+        (tmp_path / ".env").write_bytes(text)
+        process = serve("--server", "waitress", "--upstream", "http://127.0.0.1:9")
+        output, errors = process.communicate(timeout=30)
+        assert (process.returncode, output, errors.count("\n")) == (2, "", 1), errors
+        assert words in errors
+
+
 def test_a_taken_port(serve: Serve) -> None:
     """Never shared with whoever is there: one line, exit status 2."""
     with socket.create_server((HOST, 0)) as taken:

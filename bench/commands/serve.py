@@ -7,22 +7,25 @@ then this process becomes it: signals and the exit status are the server's own.
 from __future__ import annotations
 
 import argparse
+import json
 import os
-import re
 import shlex
 import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 from bench.catalog import catalog
 from bench.environments import build_environment
 from bench.interpreters import find_interpreter, resolve_name
-from bench.model import DEFAULT_CLIENT, StackKey, Topology, UserError
+from bench.model import DEFAULT_CLIENT, HarnessError, StackKey, Topology, UserError
 from bench.plan import pick, unsupported_reason
 from bench.processes import ROOT
 from servers.spec import TRACKS, Launch
 
 LAST_PORT = 65535
+USERS_MISTAKE = 2  # the exit status of a wrong setting
 
 
 def serve(options: argparse.Namespace) -> int:
@@ -34,8 +37,8 @@ def serve(options: argparse.Namespace) -> int:
     server = known.servers[pick("server", options.server, known.servers)]
     interpreter = resolve_name(options.interpreter)
     track = pick("track", options.track, TRACKS)
-    settings = _settings(options.upstream)
-    client = pick("client", _setting("ONEHOP_CLIENT") or DEFAULT_CLIENT, known.clients)
+    settings, chosen = _settings(options.upstream)
+    client = pick("client", chosen, known.clients)
     topology = str(Topology(count=options.workers))
     if reason := unsupported_reason(
         StackKey(server.name, interpreter, topology, client, track), known
@@ -59,31 +62,32 @@ def command_line(argv: tuple[str, ...], added: dict[str, str]) -> str:
     return shlex.join(["env", *(f"{name}={value}" for name, value in added.items()), *argv])
 
 
-def _settings(upstream: str) -> dict[str, str]:
-    """What the server has to be told: it runs in the project's folder, `.env` may be elsewhere."""
-    kept = {name: os.environ[name] for name in ("ONEHOP_SERVERS",) if name in os.environ}
-    settings = {**kept, "ONEHOP_UPSTREAM": upstream} if upstream else kept
-    if (file := _env_file()) is not None:
-        settings["ONEHOP_ENV_FILE"] = str(file.absolute())
-    if not upstream and not _setting("ONEHOP_UPSTREAM"):
+def _settings(upstream: str) -> tuple[dict[str, str], str]:
+    """What the server has to be told, for it runs in the project's folder and `.env` may be
+    elsewhere; and the upstream client that was chosen. Raises UserError."""
+    given = {"ONEHOP_UPSTREAM": upstream} if upstream else {}
+    known = _app_settings(given)
+    if not known.get("upstream"):
         raise UserError(
             "no upstream: give --upstream URL, or set ONEHOP_UPSTREAM in the environment or in .env"
         )
-    return settings
-
-
-def _setting(name: str) -> str:
-    """A setting of the app's, as it will see it: the environment's, or the file's, or empty."""
-    file = _env_file()
-    if name in os.environ or file is None:
-        return os.environ.get(name, "")
-    found = re.findall(rf"(?m)^\s*(?:export\s+)?{name}\s*=[ \t]*(.*?)[ \t]*$", file.read_text())
-    return str(found[-1]).strip("'\"") if found else ""
-
-
-def _env_file() -> Path | None:
+    kept = {name: os.environ[name] for name in ("ONEHOP_SERVERS",) if name in os.environ}
     name = os.environ.get("ONEHOP_ENV_FILE", ".env")
-    return Path(name) if name and Path(name).is_file() else None
+    file = {"ONEHOP_ENV_FILE": str(Path(name).absolute())} if name and Path(name).is_file() else {}
+    return {**kept, **given, **file}, known.get("client") or DEFAULT_CLIENT
+
+
+def _app_settings(given: dict[str, str]) -> dict[str, str]:
+    """Environment and `.env` as the app's own reader has them, by name. Raises UserError."""
+    argv = [sys.executable, "-m", "proxy_app.settings"]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), **given}
+    ended = subprocess.run(argv, env=environ, capture_output=True, text=True, check=False)
+    if ended.returncode == USERS_MISTAKE:
+        raise UserError(ended.stderr.strip().removeprefix("onehop: "))
+    if ended.returncode:
+        raise HarnessError(f"the app's settings could not be read: {ended.stderr.strip()}")
+    found: dict[str, str] = json.loads(ended.stdout)
+    return found
 
 
 def _check_free(host: str, port: int) -> None:

@@ -1,6 +1,9 @@
-"""requests as most tutorials have it: `requests.request(...)`, a Session and a connection each."""
+"""requests as most tutorials have it: `requests.request(...)`, a Session and a connection each.
 
-from typing import Optional
+Spelt out, for its own Session would ask ~/.netrc, the proxy variables and REQUESTS_CA_BUNDLE.
+"""
+
+from typing import Any, Optional
 
 import requests
 
@@ -24,4 +27,10 @@ class Client:
 
     def exchange(self, method: str, target: str, headers: Pairs, body: Optional[Body]) -> Answer:
         """See clients.Client."""
-        return ask(requests.request, self._settings, method, target, headers, body)
+        return ask(_request, self._settings, method, target, headers, body)
+
+
+def _request(method: str, url: str, **options: Any) -> requests.Response:
+    with requests.Session() as session:
+        session.trust_env = False
+        return session.request(method, url, **options)

@@ -67,6 +67,7 @@ class Proxy:
         begin = time.perf_counter()
         environ, target, route = self.environ(request), request.raw_path, ""
         try:
+            self.rules.check(environ)
             ask = self.rules.ask(environ, request.method, target)
             route = ask.route.name
             response = await self.answer(ask, request)

@@ -79,6 +79,7 @@ class Proxy:
         environ, method, target = self.environ(scope), scope["method"], target_of(scope)
         out, route = Out(send), ""
         try:
+            self.rules.check(environ)
             ask = self.rules.ask(environ, method, target)
             route = ask.route.name
             await self.answer(ask, receive, out)
@@ -143,6 +144,7 @@ class Proxy:
         environ["HTTP_UPGRADE"] = "websocket"  # some servers keep it to themselves
         status = 101
         try:
+            self.rules.check(environ)
             ask = self.rules.ask(environ, "GET", target)
             if not is_handshake(ask):
                 raise no_websocket()

@@ -14,7 +14,8 @@ from itertools import cycle
 from typing import Any, NamedTuple, Optional
 
 from proxy_app.body import check_size, declared_length
-from proxy_app.faults import BadRequest, Fault, NotFound
+from proxy_app.entry import below, check_head
+from proxy_app.faults import BadRequest, Fault, NotFound, UpstreamFault
 from proxy_app.framing import body_framing
 from proxy_app.headers import Pairs, RequestHeaders, environ_key, response_headers
 from proxy_app.locations import Locations
@@ -22,7 +23,7 @@ from proxy_app.observe import request_id
 from proxy_app.peers.router import Router, WrongMethod
 from proxy_app.routes import Route, load_table
 from proxy_app.settings import Settings, Upstream
-from proxy_app.targets import only_ascii
+from proxy_app.targets import split_target
 
 Environ = dict[str, Any]
 RawHeaders = Iterable[tuple[bytes, bytes]]
@@ -83,7 +84,11 @@ class Rules:
         self._keys[b"content-length"] = "CONTENT_LENGTH"
         upstreams = settings.upstreams or (settings.upstream,)
         backends = [
-            Backend(f"{one.scheme}://{one.authority}", one, Locations(one, table.routes))
+            Backend(
+                f"{one.scheme}://{one.authority}",
+                one,
+                Locations(one, table.routes, settings.prefix),
+            )
             for one in upstreams
         ]
         self._next = cycle(backends).__next__
@@ -106,14 +111,21 @@ class Rules:
                 environ[key] = text
         return environ
 
+    def check(self, environ: Environ) -> None:
+        """Raises BadRequest for a head that two hops could read differently."""
+        check_head(environ)
+
     def ask(self, environ: Environ, method: str, target: str) -> Ask:
         """Where this request goes. `target` is as the client sent it. Raises a Fault."""
-        path, _, query = target.partition("?")
-        route, parameters = self._router.find(method, only_ascii(path))
+        authority, path, query = split_target(target)
+        if authority:
+            environ["HTTP_HOST"] = authority
+        route, parameters = self._router.find(method, below(path, self.settings.prefix))
+        environ["route.url_args"] = parameters
         backend = self._next()
         there = backend.upstream.base + route.target(parameters)
         if query:
-            there = f"{there}?{only_ascii(query)}"
+            there = f"{there}?{query}"
         return Ask(route, method, backend, there, environ)
 
     def request_headers(self, ask: Ask) -> Pairs:
@@ -141,10 +153,13 @@ class Rules:
     def answer_headers(self, ask: Ask, status: int, raw: RawHeaders) -> tuple[Pairs, Optional[int]]:
         """What the client gets of the upstream's headers, and the body's length where it is known.
 
-        Content-Length is not among them. Raises ValueError where the framing is ambiguous.
+        Content-Length is not among them. Raises UpstreamFault where the framing is ambiguous.
         """
         upstream = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in raw]
-        _, length = body_framing(upstream)
+        try:
+            _, length = body_framing(upstream)
+        except ValueError as error:
+            raise UpstreamFault("the upstream's answer was broken") from error
         pairs = response_headers(upstream, self._response_names)
         pairs = ask.backend.locations.public_pairs(pairs, ask.target, ask.environ)
         pairs += [_VIA, ("X-Request-Id", request_id(ask.environ))]

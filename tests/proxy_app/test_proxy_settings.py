@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +14,7 @@ from pathlib import Path
 import pytest
 from certifi import where
 
-from proxy_app.settings import SettingsError, Upstream, load_settings
+from proxy_app.settings import NOT_OURS, Settings, SettingsError, Upstream, load_settings
 
 ROOT = Path(__file__).parents[2]
 GOOD = {"ONEHOP_UPSTREAM": "http://api.test:9000/v2/", "ONEHOP_ENV_FILE": ""}
@@ -56,6 +58,7 @@ def test_every_setting_is_read() -> None:
             "ONEHOP_MAX_BODY": "0",
             "ONEHOP_POOL": "3",
             "ONEHOP_CHUNKED": "raw",
+            "ONEHOP_PREFIX": "/api/v2",
             "ONEHOP_TRUST_FORWARDED": "yes",
             "ONEHOP_SERVER_TIMING": "on",
             "ONEHOP_ACCESS_LOG": "TRUE",
@@ -71,7 +74,7 @@ def test_every_setting_is_read() -> None:
         ROOT / "proxy_app/routes.toml",
         "httpclient",
         Path(where()),
-        *(0.5, 7.0, 0, 3, "raw", True, True, True, "::1", 81),
+        *(0.5, 7.0, 0, 3, "raw", "/api/v2", True, True, True, "::1", 81),
     )
 
 
@@ -158,3 +161,90 @@ def test_wrong_setting_ends_the_process(how: list[str], name: str, text: str) ->
     assert done.stdout == ""
     assert done.stderr.startswith(f"onehop: {name}=")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("READ_TIMOUT", "READ_TIMEOUT"),
+        ("UPSTREM", "UPSTREAM"),
+        ("MAXBODY", "MAX_BODY"),
+        ("TRUST_FORWARD", "TRUST_FORWARDED"),
+    ],
+)
+@pytest.mark.parametrize("where", ["environment", "file"])
+def test_unknown_name(tmp_path: Path, name: str, near: str, where: str) -> None:
+    """A misspelt setting is an error that names the nearest, wherever it stands."""
+    file = tmp_path / "env"
+    file.write_text(f"ONEHOP_{name}=1\n" if where == "file" else "")
+    given = {} if where == "file" else {f"ONEHOP_{name}": "1"}
+    with pytest.raises(
+        SettingsError, match=rf"ONEHOP_.* is no setting; .*ONEHOP_{near}\?"
+    ) as found:
+        load_settings({**GOOD, **given, "ONEHOP_ENV_FILE": str(file)})
+    assert "\n" not in str(found.value)
+
+
+def test_names_of_the_harness_are_known() -> None:
+    """No name that this project reads under the prefix stops the app."""
+    known = NOT_OURS | {field.name.upper() for field in dataclasses.fields(Settings)}
+    files = [path for kind in ("bench", "servers", "deploy") for path in (ROOT / kind).rglob("*")]
+    texts = [path.read_text() for path in [*files, ROOT / "noxfile.py"] if path.suffix == ".py"]
+    found = {name for text in texts for name in re.findall(r"\bONEHOP_([A-Z_]+[A-Z])\b", text)}
+    assert found
+    assert found - known == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("UPSTREAM", "http://127.0.0.1:0"),
+        ("UPSTREAM", "https://api.test:0/v2"),
+        ("UPSTREAMS", "http://a.test,http://b.test:0"),
+        ("UPSTREAM", "http://a\\b/"),
+        ("UPSTREAM", "http://api.test/a/../b"),
+        ("UPSTREAM", "http://api.test/a#"),
+        ("UPSTREAM", "http://api.test/a\u00e4"),
+        ("MAX_BODY", "9" * 5000),
+        ("PREFIX", "api"),
+        ("PREFIX", "/api/"),
+        ("PREFIX", "//evil.test"),
+        ("PREFIX", "/a b"),
+        ("PREFIX", "/../x"),
+    ],
+)
+def test_looks_right_and_is_not(name: str, text: str) -> None:
+    """A port that nobody can listen on, a path that climbs, a prefix that is a host."""
+    with pytest.raises(SettingsError, match=f"ONEHOP_{name}=.* write"):
+        load_settings({**GOOD, f"ONEHOP_{name}": text})
+
+
+def test_undecodable_file(tmp_path: Path) -> None:
+    """A file that is no UTF-8 text is one line with its name."""
+    (tmp_path / "env").write_bytes(b"ONEHOP_UPSTREAM=http://caf\xe9.test\n")
+    with pytest.raises(SettingsError, match=r"env: cannot be read: .*; write UTF-8") as found:
+        load_settings({**GOOD, "ONEHOP_ENV_FILE": str(tmp_path / "env")})
+    assert "\n" not in str(found.value)
+
+
+def test_one_reader_tells_others(tmp_path: Path) -> None:
+    """`python -m proxy_app.settings` prints what the app will be told, comments and quotes read
+    once and for all; what it cannot read is one line and status 2."""
+    (tmp_path / ".env").write_text(
+        'ONEHOP_CLIENT=httpclient # the plain one\nexport ONEHOP_UPSTREAM="http://a.test" # mine\n'
+    )
+
+    def read() -> subprocess.CompletedProcess[str]:
+        env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "ONEHOP_POOL": "3"}
+        argv = [sys.executable, "-m", "proxy_app.settings"]
+        return subprocess.run(
+            argv, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=20, check=False
+        )
+
+    told = read()
+    assert told.returncode == 0, told.stderr
+    wanted = {"client": "httpclient", "upstream": "http://a.test", "pool": "3"}
+    assert json.loads(told.stdout) == wanted
+    (tmp_path / ".env").write_bytes(b"X=\xe9\n")
+    told = read()
+    assert (told.returncode, told.stdout, told.stderr.count("\n")) == (2, "", 1)

@@ -78,7 +78,9 @@ def test_upload_is_streamed(upstream: Any, settings: Any, serve: Any, framing: s
     if "chunked" in framing:
         chunk = b"186a0\r\n" + chunk + b"\r\n"
     with socket.create_connection(("127.0.0.1", port), 5) as sock:
-        sock.sendall(f"POST /folder/7/files HTTP/1.1\r\n{framing}\r\n\r\n".encode() + chunk)
+        sock.sendall(
+            f"POST /folder/7/files HTTP/1.1\r\nHost: x\r\n{framing}\r\n\r\n".encode() + chunk
+        )
         assert arrived.wait(5)
         assert not bodies
         sock.sendall(chunk + (b"0\r\n\r\n" if "chunked" in framing else b""))
@@ -175,7 +177,7 @@ def test_client_leaves_mid_upload(upstream: Any, settings: Any, serve: Any) -> N
     running = upstream(script)
     port = serve(settings(running.url))
     with socket.create_connection(("127.0.0.1", port), 5) as sock:
-        sock.sendall(b"POST /folder/7/files HTTP/1.1\r\nContent-Length: 900000\r\n\r\n")
+        sock.sendall(b"POST /folder/7/files HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\n\r\n")
         sock.sendall(b"x" * 200_000)
         assert wait_for(lambda: bool(running.exchanges))
     assert running.ended.wait(5)

@@ -157,6 +157,7 @@ def _environ(path: str, query: str) -> dict[str, Any]:
         "PATH_INFO": path,
         "QUERY_STRING": query,
         "SERVER_PROTOCOL": "HTTP/1.1",
+        "HTTP_HOST": "me.test",
         "wsgi.url_scheme": "http",
         "wsgi.errors": None,
     }
