@@ -17,7 +17,10 @@ from bench.model import UserError
 
 TOLERANCE = 1.05  # high / low at which the bracket is narrow enough
 CONFIRMATIONS = 2  # passes of the low end, beyond the first
+LONGEST_MS = 10_000.0  # the load's timeout
 LOWEST, HIGHEST = 1.0, 99_999.0  # requests a second; the highest is that of the load's notation
+
+_OBJECTIVE = re.compile(r"p([0-9]{1,2}(?:\.[0-9]{1,2})?)<=([0-9]{1,6}(?:\.[0-9]{1,6})?)(ms|s)")
 
 
 class Outcome(StrEnum):
@@ -38,10 +41,12 @@ class Objective:
     @classmethod
     def parse(cls, text: str) -> Objective:
         """`p99<=20ms`, `p99.9<=1s`. Raises UserError when `text` is not in the notation."""
-        match = re.fullmatch(r"p(\d{1,2}(?:\.\d+)?)<=(\d+(?:\.\d+)?)(ms|s)", text.replace(" ", ""))
+        match = _OBJECTIVE.fullmatch(text.replace(" ", ""))
         if not match or not float(match[1]) or not float(match[2]):
             raise UserError(f"objective {text!r} is not understood; write for example 'p99<=20ms'")
         limit = float(match[2]) * (1000 if match[3] == "s" else 1)
+        if limit >= LONGEST_MS:
+            raise UserError(f"objective {text!r}: no answer is waited for longer than 10 s")
         return cls(round(float(match[1]) / 100, 6), limit)
 
     def __str__(self) -> str:

@@ -17,6 +17,7 @@ import uv
 from bench.model import TargetError
 from bench.processes import ROOT, Ended, run_to_end
 
+UV = uv.find_uv_bin()  # now: it asks sysconfig, whose first use is not for two threads at once
 TIMEOUT_S = 600.0
 VIRTUALENV = ("virtualenv==20.21.1", "distlib==0.3.9", "filelock==3.12.4", "platformdirs==3.11.0")
 
@@ -45,12 +46,12 @@ def make_venv(binary: Path, version: str, venv: Path) -> tuple[str, ...]:
         return (str(venv / "bin/python"), "-m", "pip", "install", "--quiet")
     create = ("venv", "--quiet", "--no-project", "--allow-existing")
     run_uv(*create, "--python", str(binary), str(venv))
-    return (uv.find_uv_bin(), "pip", "install", "--quiet", "--python", f"{venv}/bin/python")
+    return (UV, "pip", "install", "--quiet", "--python", f"{venv}/bin/python")
 
 
 def run_uv(*arguments: str) -> None:
     """One uv command; raises TargetError with the first true error."""
-    run_installer((uv.find_uv_bin(), *arguments))
+    run_installer((UV, *arguments))
 
 
 def run_installer(argv: Sequence[str], env: Mapping[str, str] = MappingProxyType({})) -> None:

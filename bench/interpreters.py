@@ -17,10 +17,9 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-import uv
-
 from bench import debian_pypy
 from bench.cache import Say
+from bench.installers import UV
 from bench.model import TargetError
 from bench.plan import pick
 from bench.processes import run_to_end
@@ -138,7 +137,7 @@ def _request(name: str) -> str:
 
 def _from_uv(name: str) -> Iterator[Path]:
     find = ("python", "find", "--no-project", "--no-python-downloads", "--system")
-    found = run_to_end([uv.find_uv_bin(), *find, _request(name)], timeout_s=60)
+    found = run_to_end([UV, *find, _request(name)], timeout_s=60)
     if found.status == 0:
         yield Path(found.output.strip())
 
@@ -155,7 +154,7 @@ def _download_with_uv(name: str, say: Say) -> Path:
     """Raises TargetError when uv has no such build or cannot reach it."""
     say(f"{name}: asking uv for it")
     ended = run_to_end(
-        [uv.find_uv_bin(), "python", "install", "--no-bin", _request(name)],
+        [UV, "python", "install", "--no-bin", _request(name)],
         timeout_s=300,
         env={**os.environ, "UV_HTTP_RETRIES": os.environ.get("UV_HTTP_RETRIES", "0")},
     )

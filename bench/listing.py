@@ -12,8 +12,8 @@ from bench.progress import round_seconds
 from servers.spec import AS_SHIPPED, EQUAL
 
 
-def print_catalog(known: Catalog) -> None:
-    """Every name that a user may type."""
+def print_catalog(known: Catalog, as_json: bool = False) -> None:
+    """Every name that a user may type, with a line on each."""
     tables: dict[str, dict[str, str]] = {
         "profiles": {p.name: p.summary for p in known.profiles.values()},
         "servers": {s.name: s.summary for s in known.servers.values()},
@@ -23,6 +23,9 @@ def print_catalog(known: Catalog) -> None:
         "balancers": {name: ", ".join(policies) for name, policies in known.balancers.items()},
         "scenarios": dict(known.scenarios),
     }
+    if as_json:
+        print(json.dumps(tables))
+        return
     for title, table in tables.items():
         print(
             f"{title}:", *(f"  {name:20} {text}".rstrip() for name, text in table.items()), sep="\n"
@@ -37,6 +40,8 @@ def print_plan(planned: Plan, known: Catalog, as_json: bool) -> None:
         rows = sorted({str(cell) for one in planned.rounds for cell in one.cells})
         print(json.dumps({"cells": rows, "rounds": planned.repetitions, "seconds": round(seconds)}))
         return
+    if planned.selection.slo:
+        print(f"and after the rounds each stack's capacity under {planned.selection.slo}")
     if planned.selection.direct:
         print(f"{planned.selection.direct} against {planned.selection.proxied}")
     for stack in planned.stacks:

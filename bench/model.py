@@ -68,10 +68,10 @@ class Topology:
         """Raises UserError when `text` is not in the notation."""
         if text == "1":
             return cls()
-        if match := re.fullmatch(r"w([1-9]\d*)", text):
+        if match := re.fullmatch(r"w([1-9][0-9]{0,2})", text):
             return cls(count=int(match[1]))
         if match := re.fullmatch(
-            r"([a-z][a-z0-9-]*)((?:\+[a-z0-9-]+)*)(?:/([a-z0-9-]+))?:(0|[1-9]\d*)", text
+            r"([a-z][a-z0-9-]*)((?:\+[a-z0-9-]+)*)(?:/([a-z0-9-]+))?:(0|[1-9][0-9]{0,2})", text
         ):
             options = tuple(sorted(set(match[2].split("+")[1:])))
             return cls(match[1], match[3], int(match[4]), options)
@@ -131,7 +131,7 @@ class Load:
     @classmethod
     def parse(cls, text: str) -> Load:
         """Raises UserError when `text` is not in the notation."""
-        match = re.fullmatch(r"([cpk])([1-9]\d{0,4})(-new)?", text)
+        match = re.fullmatch(r"([cpk])([1-9][0-9]{0,4})(-new)?", text)
         if not match:
             raise UserError(
                 f"load {text!r} is not understood; write c16 for 16 connections in a closed loop, "

@@ -126,7 +126,7 @@ def make_plan(selection: Selection, catalog: Catalog) -> Plan:
     if outside and not (selection.direct and selection.proxied):
         raise UserError("--direct and --proxied go together: one URL for each path")
     scenarios = _names("scenario", selection.scenarios or profile.scenarios, catalog.scenarios)
-    loads = tuple(str(Load.parse(load)) for load in selection.loads or profile.loads)
+    loads = tuple(dict.fromkeys(str(Load.parse(load)) for load in selection.loads or profile.loads))
     repetitions = profile.rounds if selection.rounds is None else selection.rounds
     seconds = profile.seconds if selection.seconds is None else selection.seconds
     if repetitions < 2:

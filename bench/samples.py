@@ -140,12 +140,14 @@ def point_latest(results: Path, folder: Path) -> None:
 
 def find_run(results: Path, name: str = "latest") -> Path:
     """The folder of a run by its id, by `latest`, or by its path. Raises UserError if none."""
-    folder = results / name
-    if folder.is_file():
-        folder = results / folder.read_text().strip()
-    for candidate in (folder, Path(name)):
-        if candidate.is_dir():
-            return candidate.resolve()
+    with contextlib.suppress(OSError, UnicodeDecodeError):  # no place at all, or no link of ours
+        folder = results / name
+        if folder.is_file():
+            folder = results / folder.read_text(encoding="utf-8").strip()
+        for candidate in (folder, Path(name)):
+            if candidate.is_dir():
+                return candidate.resolve()
+    name = name if len(name) <= 80 else f"{name[:60]}…"
     raise UserError(f"there is no run {name!r} in {results}; `ls {results}` shows what there is")
 
 

@@ -52,7 +52,7 @@ def test_a_flame_graph_and_what_an_exchange_costs(
         (("--server", "waitres"), "waitress"),
         (("--load", "p500"), "give c1 or c16"),
         (("--load", "sixteen"), "sixteen"),
-        (("--seconds", "0"), "not between"),
+        (("--seconds", "0"), "not a number from 1"),
         (("--client", "leen"), "lean"),
     ],
 )

@@ -120,7 +120,7 @@ def test_the_printed_command_does_the_same(upstream: str, tmp_path: Path, serve:
         (("--server", "waitress", "--workers", "4"), "no worker processes of its own"),
         (("--server", "meinheld", "--interpreter", "pypy-3.11"), "without greenlets"),
         (("--server", "waitress", "--host", "192.0.2.1"), "choose with --host and --port"),
-        (("--server", "waitress", "--port", "70000"), "choose with --host and --port"),
+        (("--server", "waitress", "--port", "70000"), "not a whole number from 1 to 65535"),
     ],
 )
 def test_a_users_mistake(arguments: tuple[str, ...], words: str, serve: Serve) -> None:

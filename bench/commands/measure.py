@@ -18,6 +18,7 @@ from bench.calibrate import measure_floor
 from bench.capacity import Objective
 from bench.catalog import catalog
 from bench.disk import explained
+from bench.effects import check_used
 from bench.experiment import Bench, instruments, measure_upstream, run_rounds
 from bench.exports import write_exports
 from bench.interpreters import resolve_name
@@ -49,7 +50,9 @@ FLOOR_S = 3.0
 def plan(options: argparse.Namespace) -> int:
     """Print what a run would do, and how long it would take."""
     known = catalog()
-    print_plan(make_plan(_selection(options), known), known, options.json)
+    planned = make_plan(_selection(options), known)
+    check_used(planned)
+    print_plan(planned, known, options.json)
     return 0
 
 
@@ -57,11 +60,13 @@ def run(options: argparse.Namespace) -> int:
     """Measure, or go on with a run that was ended, and write the report."""
     known = catalog()
     if options.list:
-        print_catalog(known)
+        print_catalog(known, options.json)
         return 0
     folder = find_run(RESULTS, options.resume) if options.resume else None
     selection = read_selection(folder) if folder else _selection(options)
     planned = make_plan(selection, known)
+    if folder is None:
+        check_used(planned)
     if options.dry_run:
         print_plan(planned, known, options.json)
         return 0
@@ -102,8 +107,8 @@ def _selection(options: argparse.Namespace) -> Selection:
         rounds=options.rounds,
         seconds=options.seconds,
         seed=options.seed,
-        direct=options.direct,
-        proxied=options.proxied,
+        direct=options.direct or "",
+        proxied=options.proxied or "",
         may_load=tuple(options.i_may_load),
         slo=str(Objective.parse(options.slo)) if options.slo else "",
     )

@@ -11,20 +11,19 @@ import json
 import os
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
+from bench.addresses import check_free
 from bench.catalog import catalog
 from bench.environments import build_environment
 from bench.interpreters import find_interpreter, resolve_name
 from bench.model import DEFAULT_CLIENT, HarnessError, StackKey, Topology, UserError
 from bench.plan import pick, unsupported_reason
 from bench.processes import ROOT
-from servers.spec import TRACKS, Launch
+from servers.spec import EQUAL, TRACKS, Launch, Server
 
-LAST_PORT = 65535
 USERS_MISTAKE = 2  # the exit status of a wrong setting
 
 
@@ -37,14 +36,16 @@ def serve(options: argparse.Namespace) -> int:
     server = known.servers[pick("server", options.server, known.servers)]
     interpreter = resolve_name(options.interpreter)
     track = pick("track", options.track, TRACKS)
-    settings, chosen = _settings(options.upstream)
+    settings, chosen = _settings(options.upstream or "")
     client = pick("client", chosen, known.clients)
     topology = str(Topology(count=options.workers))
     if reason := unsupported_reason(
         StackKey(server.name, interpreter, topology, client, track), known
     ):
         raise UserError(reason)
-    _check_free(options.host, options.port)
+    if "--threads" in options.given and (why := _no_threads(server, track)):
+        raise UserError(f"--threads has no effect: {why}")
+    check_free(options.host, options.port, "--host and --port")
     environment = build_environment(server, find_interpreter(interpreter), client=client)
     launch = Launch(
         str(environment.python), options.host, options.port, options.workers, options.threads, track
@@ -55,6 +56,14 @@ def serve(options: argparse.Namespace) -> int:
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # CPython's own choice would be inherited
     os.chdir(ROOT)
     os.execvpe(argv[0], argv, {**os.environ, **added})
+
+
+def _no_threads(server: Server, track: str) -> str:
+    """Why there is no number of threads to choose; empty where there is."""
+    if track != EQUAL:
+        return "as shipped it is the server's own choice"
+    pooled = server.concurrent == Launch("", "", 0).threads
+    return "" if pooled else f"{server.name} has no pool of threads"
 
 
 def command_line(argv: tuple[str, ...], added: dict[str, str]) -> str:
@@ -88,17 +97,3 @@ def _app_settings(given: dict[str, str]) -> dict[str, str]:
         raise HarnessError(f"the app's settings could not be read: {ended.stderr.strip()}")
     found: dict[str, str] = json.loads(ended.stdout)
     return found
-
-
-def _check_free(host: str, port: int) -> None:
-    """Several servers would share the port with whoever listens there already."""
-    if port > LAST_PORT:  # which would be taken modulo 65536
-        raise UserError(f"{host}:{port}: ports end at {LAST_PORT}; choose with --host and --port")
-    try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as error:
-        message = f"{host}:{port}: {error.strerror}; choose with --host and --port"
-        raise UserError(message) from None

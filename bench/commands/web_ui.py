@@ -10,13 +10,15 @@ import time
 from contextlib import ExitStack
 
 from bench import machine
+from bench.addresses import check_free
 from bench.balancers import BALANCERS, authority, check_options
 from bench.catalog import catalog
+from bench.disk import explained
 from bench.environments import build_environment
 from bench.interpreters import find_interpreter, resolve_name
 from bench.model import StackKey, Topology, UserError
 from bench.plan import check_names, pick, unsupported_reason
-from bench.processes import ROOT, port_in_use, start, wait_ready
+from bench.processes import ROOT, start, wait_ready
 from bench.samples import RESULTS
 from bench.stack import open_stack
 from bench.turn import the_turn
@@ -33,13 +35,14 @@ def locust(options: argparse.Namespace) -> int:
     key = StackKey(server.name, interpreter, topology_of(options))
     if reason := unsupported_reason(key, known):
         raise UserError(reason)
-    if port_in_use("127.0.0.1", options.web_port):
-        raise UserError(f"port {options.web_port} is in use; choose another with --web-port")
+    check_free("127.0.0.1", options.web_port, "--web-port")
     logs = RESULTS / "locust"
     with ExitStack() as exits:
         exits.enter_context(the_turn("locust", logs, wait=options.wait))
         environment = build_environment(server, find_interpreter(interpreter), print)
-        shutil.rmtree(logs, ignore_errors=True)
+        with explained(logs):
+            shutil.rmtree(logs, ignore_errors=True)
+            logs.mkdir(parents=True, exist_ok=True)
         upstream = exits.enter_context(start_upstream(logs / "upstream.log", machine.stub_cpus()))
         stack = exits.enter_context(
             open_stack(key, environment, upstream.base_url, logs, machine.target_cpus())
