@@ -7,10 +7,10 @@ of versions is often what a comparison is about, and is only said.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from statistics import median
 
-from bench.model import Run
+from bench.model import EnvironmentRecord, Run
 
 PLACES = ("generator_cpus", "stub_cpus", "target_cpus")
 DIRECT_SHIFT = 0.05  # share: a direct path that moved more than that is said
@@ -25,12 +25,66 @@ def incomparable(before: Run, after: Run) -> list[str]:
     ]
 
 
+def moved(was: Run, now: Run) -> list[str]:
+    """How the machine or the placement of a run differs from those it began with."""
+    return [
+        f"{what} {a or '-'} → {b or '-'}"
+        for (what, a), (_, b) in zip(_place(was), _place(now), strict=True)
+        if a != b
+    ]
+
+
+def other_versions(was: Run, now: Run, missing: Sequence[str] = ()) -> list[str]:
+    """Every version that a run began with and that is another one now, by name.
+
+    What the run does not say (an older one), or could not have when it began, is no difference.
+    `missing`: what cannot be had now, in words; told where the run had an environment that is gone.
+    """
+    stubs = [run.upstream.version if run.upstream else "" for run in (was, now)]
+    found = [f"upstream {stubs[0]} → {stubs[1]}"] if stubs[0] and stubs[0] != stubs[1] else []
+    for name, version in was.versions.items():
+        if (other := now.versions.get(name, "none")) != version:
+            found.append(f"{name} {version} → {other}")
+    here = {(one.server, one.interpreter, one.client): one for one in now.environments}
+    changes: dict[str, list[str]] = defaultdict(list)
+    for one in was.environments:
+        name = f"{one.server} on {one.interpreter}"
+        present = here.get((one.server, one.interpreter, one.client))
+        if present is None:
+            reasons = [text for text in missing if text.startswith(f"{one.server} ")]
+            found.append(f"{name} cannot be had any more" + "".join(f" ({r})" for r in reasons[:1]))
+            continue
+        for change in _environment_changes(one, present):
+            changes[change].append(name)
+    for change, names in changes.items():
+        others = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        found.append(f"{change} ({names[0]}{others})")
+    return found
+
+
+def _environment_changes(was: EnvironmentRecord, now: EnvironmentRecord) -> list[str]:
+    parts = {
+        "interpreter": (
+            f"{was.implementation} {was.version}",
+            f"{now.implementation} {now.version}",
+        ),
+        "binary": (was.binary, now.binary),
+        **{
+            name: (was.packages.get(name, "none"), now.packages.get(name, "none"))
+            for name in sorted({*was.packages, *now.packages})
+        },
+    }
+    return [f"{name} {a} → {b}" for name, (a, b) in parts.items() if a != b]
+
+
 def _identity(run: Run) -> list[tuple[str, str]]:
+    return [*_place(run), ("upstream", run.upstream.version if run.upstream else "")]
+
+
+def _place(run: Run) -> list[tuple[str, str]]:
     names = ("host", "cpu_model", "cpus", "kernel", "governor", *PLACES)
     known = [(name, getattr(run.machine, name, "")) for name in names]
-    upstream = run.upstream.version if run.upstream else ""
-    texts = [(name.replace("_", " "), _plain(value)) for name, value in known]
-    return [*texts, ("upstream", upstream)]
+    return [(name.replace("_", " "), _plain(value)) for name, value in known]
 
 
 def _plain(value: str | int | tuple[int, ...]) -> str:

@@ -43,6 +43,11 @@ RULES: dict[str, tuple[Rule, ...]] = {
             never=("--list",),
             why="it shows every name there is",
         ),
+        Rule(
+            (*_SELECTION, *_AMOUNT, *_OUTSIDE),
+            never=("--resume",),
+            why="a run goes on with what it began with; begin a new one for something else",
+        ),
         Rule(("--json",), needs=("--list", "--dry-run")),
         Rule(("--wait",), never=("--dry-run",), why="nothing is measured"),
         *_OF_A_HOP,

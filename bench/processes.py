@@ -26,6 +26,7 @@ from pathlib import Path
 
 import psutil
 
+from bench.disk import explained
 from bench.model import HarnessError, TargetError
 
 ROOT = Path(__file__).resolve().parent.parent  # of the project: where children are started
@@ -150,6 +151,17 @@ def _prepare_child(cpus: Collection[int]) -> Callable[[], None]:
     return prepare
 
 
+def _make_room(log: Path) -> None:
+    """Raises OSError where the log has no room, or its child would be blamed for that."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab", buffering=0) as file:
+        end = file.seek(0, os.SEEK_END)
+        try:
+            file.write(bytes(1 << 12))
+        finally:
+            file.truncate(end)
+
+
 def start(
     argv: Sequence[str],
     *,
@@ -165,9 +177,11 @@ def start(
 
     `env` is the whole environment (None: the harness's own). `stdin`, `stdout` take
     subprocess.PIPE for a child that is spoken to through `Process.popen`.
-    Raises HarnessError when the program cannot be started at all.
+    Raises HarnessError when the program cannot be started at all, UserError when its log cannot
+    be written.
     """
-    log.parent.mkdir(parents=True, exist_ok=True)
+    with explained(log):
+        _make_room(log)
     try:
         with log.open("ab") as sink:
             popen = subprocess.Popen(

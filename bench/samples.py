@@ -124,12 +124,28 @@ def new_run_folder(results: Path, now: datetime, kind: str = "") -> Path:
     return folder
 
 
+def check_place(folder: Path) -> None:
+    """Raises UserError where nothing can be written, before minutes are spent on what would be.
+
+    A folder that is not there yet is not made; the place where it would be is tried.
+    """
+    while not folder.exists():
+        folder = folder.absolute().parent
+    probe = folder / f".probe-{os.getpid()}"
+    with explained(folder):
+        try:
+            probe.write_bytes(b"onehop")
+        finally:
+            with contextlib.suppress(OSError):
+                probe.unlink(missing_ok=True)
+
+
 def point_latest(results: Path, folder: Path) -> None:
     """Let results/latest lead to `folder`: a symbolic link, or a file with its name."""
     if folder.parent.resolve() != results.resolve():
         raise HarnessError(f"{folder} is not in {results}")
     temporary = results / f".latest-{os.getpid()}"
-    with explained(folder):
+    with explained(results / "latest"):
         temporary.unlink(missing_ok=True)
         try:
             temporary.symlink_to(folder.name)
@@ -177,6 +193,7 @@ def write_selection(folder: Path, selection: Selection) -> None:
 
 def read_selection(folder: Path) -> Selection:
     """What the run of `folder` was asked for. Raises UserError when that is not known."""
+    open_run(folder)  # a newer schema may ask for what this version does not know
     try:
         return msgspec.json.decode((folder / "selection.json").read_bytes(), type=Selection)
     except (OSError, msgspec.DecodeError) as error:
@@ -250,8 +267,9 @@ def read_rounds(folder: Path) -> Iterator[RoundRecord]:
 
 
 def finished_rounds(folder: Path) -> set[tuple[Cell, int]]:
-    """What --resume need not measure again: rounds that are whole, their samples included."""
-    return {(record.cell, record.round) for record in read_rounds(folder)}
+    """What --resume need not measure again: rounds that are whole, their samples included, and in
+    which the target did not fail."""
+    return {(r.cell, r.round) for r in read_rounds(folder) if r.verdict is Verdict.OK}
 
 
 def _read_round(file: Path) -> RoundRecord | None:

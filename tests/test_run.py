@@ -6,6 +6,7 @@ import contextlib
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from bench.samples import open_run
 from bench.upstream import start_upstream
 from tests.verbs import ROOT, begin, bench
 
@@ -188,7 +190,10 @@ def test_kill_9_leaves_nothing_and_resume_goes_on(tmp_path: Path) -> None:
 
 
 def test_a_server_that_dies_is_a_row_and_the_others_go_on(tmp_path: Path) -> None:
-    """Killed in its round: TARGET_FAILED with the reason; the other server has all its figures."""
+    """Killed in its round: TARGET_FAILED with the reason; the other server has all its figures.
+
+    Where the run is gone on with, it is tried again, and what was measured stays.
+    """
     running = Running(
         *("--servers", "waitress,wsgiref", "--interpreters", "cpython", "--topologies", "1"),
         *("--loads", "c4", "--rounds", "2", "--seconds", "2"),
@@ -209,6 +214,14 @@ def test_a_server_that_dies_is_a_row_and_the_others_go_on(tmp_path: Path) -> Non
     assert verdicts["wsgiref"]["reason"]
     assert verdicts["waitress"]["rounds"] == "2"
     assert int(verdicts["waitress"]["requests"]) > 20
+    kept = {file: file.read_bytes() for file in running.rounds() if "waitress" in str(file)}
+    again = bench("run", "--resume", "latest", cwd=tmp_path)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert {row["server"]: row["rounds"] for row in rows(tmp_path)} == {
+        "waitress": "2", "wsgiref": "2",
+    }  # fmt: skip
+    assert all(row["verdict"] != "TARGET_FAILED" for row in rows(tmp_path))
+    assert {file: file.read_bytes() for file in kept} == kept
 
 
 @pytest.mark.parametrize(
@@ -265,13 +278,13 @@ def test_a_hop_of_the_users_own(tmp_path: Path) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 2 MiB; needs root."""
+    """A file system of 4 MiB; needs root."""
     if os.geteuid() != 0:
         pytest.skip("mounting a small file system needs root")
     mount = tmp_path / "disk"
     mount.mkdir()
     done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(mount)], capture_output=True
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(mount)], capture_output=True
     )
     if done.returncode:
         pytest.skip(f"no tmpfs can be mounted here: {done.stderr.decode().strip()}")
@@ -279,13 +292,67 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(mount)], check=True)
 
 
-def test_a_full_disk(small_disk: Path) -> None:
-    """One line with the remedy, exit status 2, and the rounds that were finished are whole."""
-    ended = bench("run", *SMALL, "--rounds", "20", "--seconds", "2", cwd=small_disk)
+def fill(disk: Path) -> Path:
+    """A file that leaves no room on `disk`."""
+    filler = disk / "filler"
+    with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+        while file.write(bytes(1 << 12)):
+            pass
+    return filler
+
+
+def one_line(ended: subprocess.CompletedProcess[str]) -> str:
+    """The line of a user's mistake; nothing else was complained of."""
     assert ended.returncode == 2, ended.stdout + ended.stderr
-    assert "disk full" in ended.stderr
-    assert "--resume" in ended.stderr
-    assert "Traceback" not in ended.stderr
-    for record in small_disk.glob("results/2*/samples/*/round-*.json"):
-        json.loads(record.read_text())
-        assert record.with_suffix(".parquet").exists()
+    assert ended.stderr.count("\n") == 1, ended.stderr
+    return ended.stderr
+
+
+def test_a_disk_that_fills_up_midway(small_disk: Path) -> None:
+    """One line with the remedy, exit status 2; room makes it go on, and no round is lost."""
+    running = Running(*SMALL, *SHORT, cwd=small_disk)
+    running.wait_for_rounds(2)
+    filler = fill(small_disk)
+    output = running.output()
+    assert running.popen.returncode == 2, output
+    assert "onehop: disk full: cannot write" in output
+    assert "--resume 2" in output
+    assert "Traceback" not in output
+    kept = {file: file.read_bytes() for file in running.rounds()}
+    assert len(kept) >= 2
+    filler.unlink()
+    ended = bench("run", "--resume", "latest", cwd=small_disk)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert {file: file.read_bytes() for file in kept} == kept
+    assert [row["rounds"] for row in rows(small_disk)] == ["2", "2"]
+
+
+def test_a_disk_that_is_full_or_read_only(small_disk: Path) -> None:
+    """A new run, an older one's report, its resume: one line each, and no sample is touched."""
+    folder = small_disk / "results" / "20260102-030405-aaaa"
+    shutil.copytree(ROOT / "tests/data/runs/schema-1", folder)
+    kept = {file: file.read_bytes() for file in folder.glob("samples/*/*")}
+    filler = fill(small_disk)
+    assert "disk full: cannot write" in one_line(bench("run", *SMALL, *SHORT, cwd=small_disk))
+    told = bench("report", folder.name, cwd=small_disk)
+    assert "disk full: cannot write" in one_line(told)
+    assert "waitress" in told.stdout  # the table comes all the same
+    filler.unlink()
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    for verb in (
+        ("run", *SMALL, *SHORT),
+        ("run", "--resume", folder.name),
+        ("report", folder.name),
+    ):
+        assert "Read-only file system" in one_line(bench(*verb, cwd=small_disk))
+    assert {file: file.read_bytes() for file in kept} == kept
+    open_run(folder)
+    assert sorted(path.name for path in small_disk.iterdir()) == ["results"]
+    assert [path.name for path in (small_disk / "results").iterdir()] == [folder.name]
+
+
+@pytest.mark.parametrize("verb", [("faults", "--faults", "kill"), ("profile",), ("calibrate",)])
+def test_other_verbs_meet_a_full_disk(verb: tuple[str, ...], small_disk: Path) -> None:
+    """The same one line."""
+    fill(small_disk)
+    assert "disk full" in one_line(bench(*verb, cwd=small_disk))

@@ -146,9 +146,10 @@ def test_an_open_loop_comes_back(folder: Path) -> None:
 
 
 def test_failed_round_needs_no_samples(folder: Path) -> None:
-    """A target that failed has a record and no file of samples; it is finished all the same."""
+    """A target that failed has a record and no file of samples; the round may be tried again."""
     write_round(folder, FAILED)
-    assert finished_rounds(folder) == {(CELL, 2)}
+    assert list(read_rounds(folder)) == [FAILED]
+    assert finished_rounds(folder) == set()
 
 
 def test_rounds_come_in_the_order_they_ran(folder: Path) -> None:

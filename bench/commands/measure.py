@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +22,7 @@ from bench.disk import explained
 from bench.effects import check_used
 from bench.experiment import Bench, instruments, measure_upstream, run_rounds
 from bench.exports import write_exports
+from bench.fingerprint import harness_versions
 from bench.interpreters import resolve_name
 from bench.listing import print_catalog, print_plan
 from bench.model import Run, UserError
@@ -30,8 +32,10 @@ from bench.prepare import Prepared, describe, prepare
 from bench.progress import Bar
 from bench.report import write_report
 from bench.report.terminal import print_table
+from bench.resume import check_machine, go_on
 from bench.samples import (
     RESULTS,
+    check_place,
     find_run,
     new_run_folder,
     open_run,
@@ -76,6 +80,9 @@ def run(options: argparse.Namespace) -> int:
     console = Console()
     with the_turn("run", folder or RESULTS, wait=options.wait) as turn:
         begin = time.monotonic()
+        check_place(folder or RESULTS)
+        if folder is not None:
+            check_machine(folder)
         warnings = machine.warnings()
         machine.pin_harness()
         prepared = prepare(planned, lambda text: console.print(text, highlight=False, markup=False))
@@ -83,7 +90,7 @@ def run(options: argparse.Namespace) -> int:
             folder = _new_run(planned, prepared, warnings)
             turn.measures_into(folder)
         else:
-            _check_resumable(folder)
+            go_on(folder, planned, prepared, warnings)
         return _measure(planned, prepared, folder, known, console, begin, outside)
 
 
@@ -122,19 +129,17 @@ def _new_run(planned: Plan, prepared: Prepared, warnings: list[str]) -> Path:
         profile=planned.selection.profile,
         seed=planned.selection.seed,
         command=(sys.executable, *sys.orig_argv[1:]),
-        versions={name: version(name) for name in ("locust", "httptools", "uvloop", "gevent")},
+        versions=harness_versions(),
         warnings=tuple(warnings),
     )
-    write_run(folder, describe(planned, prepared, fresh))
-    write_selection(folder, planned.selection)
-    point_latest(RESULTS, folder)
+    try:
+        write_run(folder, describe(planned, prepared, fresh))
+        write_selection(folder, planned.selection)
+        point_latest(RESULTS, folder)
+    except UserError:
+        shutil.rmtree(folder, ignore_errors=True)  # nothing is measured yet
+        raise
     return folder
-
-
-def _check_resumable(folder: Path) -> None:
-    was, now = open_run(folder).machine, machine.describe()
-    if was is None or (was.host, was.cpu_model, was.cpus) != (now.host, now.cpu_model, now.cpus):
-        raise UserError(f"{folder.name} began on another machine; its rounds do not mix with these")
 
 
 def _measure(
@@ -167,8 +172,8 @@ def _measure(
         raise
     finally:
         spent = earlier + time.monotonic() - begin
-        write_run(folder, replace(open_run(folder), status=status, duration_s=spent))
-        _finish(folder, summarise(folder), console)
+        ended = replace(summarise(folder), status=status, duration_s=spent)
+        _finish(folder, ended, console)
     return 0
 
 
@@ -184,19 +189,38 @@ def _note_instruments(bench: Bench) -> None:
 
 
 def _search_capacities(bench: Bench) -> None:
-    """With --slo: each row is on disk as soon as it is found."""
+    """With --slo: each row is on disk when found; a failed start is tried again."""
     if not bench.plan.selection.slo:
         return
-    known = {(row.stack, row.scenario) for row in open_run(bench.folder).capacities}
+    known = {(one.stack, one.scenario) for one in open_run(bench.folder).capacities if one.probes}
     for row in capacities(bench, Objective.parse(bench.plan.selection.slo), known):
         run = open_run(bench.folder)
-        write_run(bench.folder, replace(run, capacities=(*run.capacities, row)))
+        what = row.stack, row.scenario
+        others = [one for one in run.capacities if (one.stack, one.scenario) != what]
+        write_run(bench.folder, replace(run, capacities=(*others, row)))
 
 
 def _finish(folder: Path, run: Run, console: Console) -> None:
-    write_run(folder, run)
-    with explained(folder / "report.html"):  # matplotlib meets a full disk too
-        write_report(run, folder)
-        write_exports(run, folder)
+    """Everything that can be written, and the table whatever the disk does.
+
+    Raises UserError, for the first file that could not be written, when all else is done.
+    """
+    page = folder / "report.html"
+    failed = [
+        error
+        for write in (write_run, lambda f, r: write_report(r, f), lambda f, r: write_exports(r, f))
+        if (error := _failure(write, folder, run))
+    ]
     print_table(run, console)
-    console.print(f"report: {folder / 'report.html'}", highlight=False, soft_wrap=True)
+    if failed:
+        raise failed[0]
+    console.print(f"report: {page}", highlight=False, soft_wrap=True)
+
+
+def _failure(write: Callable[[Path, Run], object], folder: Path, run: Run) -> UserError | None:
+    try:
+        with explained(folder / "report.html"):  # matplotlib meets a full disk too
+            write(folder, run)
+    except UserError as error:
+        return error
+    return None

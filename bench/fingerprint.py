@@ -1,0 +1,36 @@
+"""What measures: the versions of the harness's own parts, and a digest of the code that loads,
+starts and serves. Rounds that two codes measured are not of one kind."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from importlib.metadata import version
+
+from bench.processes import ROOT
+
+CODE = "onehop's code"
+LIBRARIES = ("locust", "httptools", "uvloop", "gevent")
+MEASURING = (  # of the project's root: what a round's figures depend on
+    *("bench/balancers", "bench/load", "bench/machine", "bench/upstream"),
+    *("bench/catalog.py", "bench/experiment.py", "bench/plan.py", "bench/processes.py"),
+    *("bench/stack.py", "bench/verify.py", "bench/warm.py"),
+    *("deploy", "proxy_app", "servers"),
+)
+
+
+def harness_versions() -> dict[str, str]:
+    """By name: libraries, the interpreter that makes the load, the digest of the code."""
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    return {**{name: version(name) for name in LIBRARIES}, "Python": python, CODE: code_digest()}
+
+
+def code_digest() -> str:
+    """Twelve digits over the names and contents of all that measures."""
+    digest = hashlib.sha256()
+    for name in MEASURING:
+        for file in sorted([ROOT / name, *(ROOT / name).rglob("*")]):
+            if file.is_file() and "__pycache__" not in file.parts:
+                digest.update(f"{file.relative_to(ROOT)}\0".encode())
+                digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()[:12]
