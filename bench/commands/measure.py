@@ -49,6 +49,10 @@ from bench.summarise import summarise
 from bench.turn import the_turn
 
 FLOOR_S = 3.0
+UNKNOWN_HOP = (
+    "which processes are the hop's cannot be seen (another user's?), so that what other programs "
+    "take of its cores cannot be told either; run as their user or as root"
+)
 
 
 def plan(options: argparse.Namespace) -> int:
@@ -180,6 +184,9 @@ def _measure(
 def _note_instruments(bench: Bench) -> None:
     """What the upstream carries and what this machine can see, before anything is judged by it."""
     if bench.outside is not None:
+        if bench.observer.unknown_hop:
+            run = open_run(bench.folder)
+            write_run(bench.folder, replace(run, warnings=(*run.warnings, UNKNOWN_HOP)))
         return
     upstream = measure_upstream(bench, bench.plan.rounds[0].cells[0].scenario)
     seed = bench.plan.selection.seed

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from bench.disturbance import kept
 from bench.exports import bencher, github_action, hlog, locust_stats, pyperf_json
 from bench.exports.cells import CellMedians, CellSamples, RoundRows, block_medians
 from bench.model import Cell, Run, Summary, Verdict
@@ -74,4 +76,5 @@ def _cells(run: Run, folder: Path) -> Iterator[CellSamples]:
 
 def _round(folder: Path, record: RoundRecord) -> RoundRows:
     file = samples_file(folder, record.cell, record.round)
-    return RoundRows(record, read_samples(file), read_call_names(file))
+    clean = replace(record, blocks=kept(record.blocks))
+    return RoundRows(clean, read_samples(file), read_call_names(file))

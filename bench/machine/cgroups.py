@@ -33,6 +33,18 @@ class Throttling:
         )
 
 
+def total(each: Iterable[Throttling]) -> Throttling:
+    """Over the groups: what the narrowest lets through, a wider one seldom stops."""
+    whole = Throttling()
+    for one in each:
+        whole = Throttling(
+            whole.periods + one.periods,
+            whole.throttled + one.throttled,
+            whole.seconds + one.seconds,
+        )
+    return whole
+
+
 def cpu_groups(proc: Path = PROC) -> tuple[Path, ...]:
     """The folders of our groups with a CPU controller, ours first, each with its parents."""
     try:

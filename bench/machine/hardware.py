@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.machine.cgroups import cpu_groups, quota
@@ -34,6 +35,20 @@ def look(numbers: Iterable[int], folder: Path = CPUS) -> Hardware:
         Cpu(number, min(siblings[number]), _node(folder / f"cpu{number}")) for number in numbers
     )
     return Hardware(cpus, quota(cpu_groups()), tuple(sorted(online)))
+
+
+@dataclass(frozen=True)
+class Cores:
+    """CPUs with all that share their physical cores, ascending; how many cores that is."""
+
+    cpus: tuple[int, ...]
+    cores: int
+
+
+def cores_of(cpus: Iterable[int], folder: Path = CPUS) -> Cores:
+    """Whose work can be felt on `cpus`."""
+    groups = {_siblings(folder / f"cpu{number}", number) for number in cpus}
+    return Cores(tuple(sorted({cpu for group in groups for cpu in group})), len(groups))
 
 
 def parse_list(text: str) -> tuple[int, ...]:
