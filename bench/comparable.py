@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from statistics import median
 
 from bench.model import EnvironmentRecord, Run
 
 PLACES = ("generator_cpus", "stub_cpus", "target_cpus")
-DIRECT_SHIFT = 0.05  # share: a direct path that moved more than that is said
 
 
 def incomparable(before: Run, after: Run) -> list[str]:
@@ -97,22 +95,7 @@ def notes(before: Run, after: Run) -> list[str]:
     return [
         *(f"run {run.id} is {run.status}" for run in unfinished),
         *_other_versions(_versions(before), _versions(after)),
-        *_direct_shift(before, after),
     ]
-
-
-def _direct_shift(before: Run, after: Run) -> list[str]:
-    known = {row.cell: row.quantiles[0].direct_ms for row in before.summaries if row.quantiles}
-    ratios = [
-        row.quantiles[0].direct_ms / known[row.cell]
-        for row in after.summaries
-        if row.quantiles and known.get(row.cell)
-    ]
-    shift = median(ratios) - 1 if ratios else 0.0
-    if abs(shift) <= DIRECT_SHIFT:
-        return []
-    cause = "the machine or the upstream changed, not only the hop"
-    return [f"the direct path's p50 moved by {shift:+.0%}: {cause}"]
 
 
 def _versions(run: Run) -> dict[str, set[str]]:

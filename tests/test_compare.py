@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import itertools
 import json
 import subprocess
 from dataclasses import replace
@@ -10,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench.between import pace_between
 from bench.compare import Comparison, compare_runs, difference_p, lines
 from bench.model import (
     Cell,
@@ -26,7 +29,7 @@ from bench.model import (
 )
 from bench.samples import write_run
 from bench.stats import RoundSamples, quantile_deltas, rate_interval, student_t95
-from tests.verbs import bench
+from tests.verbs import ROOT, bench
 
 SERVERS = tuple(f"server-{letter}" for letter in "abcdefghij")
 MACHINE = Machine("host-1", "Linux 6.1", "CPU", 2, 7.6, "", (0,), (1,))
@@ -88,6 +91,7 @@ def found(comparison: Comparison) -> dict[str, set[str]]:
 def test_a_run_compared_with_itself_has_not_changed() -> None:
     """No figure is significant and nothing regressed, at any threshold."""
     comparison = compare_runs(run(1), run(1))
+    assert "less than about 6%" in lines(comparison)[-2]
     assert len(comparison.changes) == len(SERVERS)
     assert found(comparison) == {}
     assert not any(change.regressed(0.0) for change in comparison.changes)
@@ -269,7 +273,29 @@ def test_runs_with_nothing_in_common_are_the_users_mistake() -> None:
         compare_runs(replace(run(1), summaries=()), run(1))
 
 
-def test_other_versions_and_a_moved_direct_path_are_noted() -> None:
+def at_pace(base: Run, direct: float, hop: float = 1.0) -> Run:
+    """The same run where the direct path takes `direct` times as long, and each hop `hop` times."""
+
+    def scaled(row: Summary) -> Summary:
+        quantiles = tuple(
+            replace(
+                delta,
+                direct_ms=delta.direct_ms * direct,
+                extra_ms=Interval(*(hop * (end or 0.0) for end in ends(delta.extra_ms))),
+            )
+            for delta in row.quantiles
+        )
+        rps = row.rps and Interval(*((end or 0.0) / hop for end in ends(row.rps)))
+        return replace(row, quantiles=quantiles, rps=rps)
+
+    return replace(base, summaries=tuple(map(scaled, base.summaries)))
+
+
+def ends(one: Interval) -> tuple[float, float | None, float | None]:
+    return one.value, one.low, one.high
+
+
+def test_other_versions_and_a_moved_pace_are_noted() -> None:
     """They may be the cause, or cast doubt; each is said once however many cells it touches."""
 
     def environments(version: str) -> tuple[EnvironmentRecord, ...]:
@@ -279,18 +305,139 @@ def test_other_versions_and_a_moved_direct_path_are_noted() -> None:
         )  # fmt: skip
 
     before = replace(run(1), environments=environments("0.13.3"))
-    rows = tuple(
-        replace(row, quantiles=tuple(replace(d, direct_ms=0.12) for d in row.quantiles))
-        for row in before.summaries
-    )
-    after = replace(before, summaries=rows, environments=environments("0.13.4"),
+    after = replace(at_pace(before, 1.08), environments=environments("0.13.4"),
                     status="interrupted")  # fmt: skip
     assert compare_runs(before, after).notes == (
+        "the machine's pace moved by +8% (the direct path's p50): a hop may have moved by 21% for "
+        "that alone; the sure way is one run that measures both, their rounds interleaved",
         "run run-1 is interrupted",
         "bottle 0.13.3 → 0.13.4",
-        "the direct path's p50 moved by +20%: "
-        "the machine or the upstream changed, not only the hop",
     )
+
+
+@pytest.mark.parametrize(("direct", "words"), [(1.2, r"\+20%"), (0.7, "-30%")])
+def test_a_pace_that_moved_too_far_is_refused(direct: float, words: str) -> None:
+    """By how much, and the sure way; --force compares and keeps saying it."""
+    other = at_pace(run(2), direct)
+    with pytest.raises(UserError, match=f"^not comparable: the machine's pace moved by {words}"):
+        compare_runs(run(1), other)
+    forced = compare_runs(run(1), other, force=True)
+    assert forced.notes[0].startswith("not comparable: the machine's pace moved by ")
+    assert forced.pace == pytest.approx(direct - 1)
+
+
+@pytest.mark.parametrize("cells", [1, 4, 10])
+def test_a_pace_that_drifts_is_seldom_a_change(cells: int) -> None:
+    """Each run at a pace of its own, the hops up to twice as far as the direct path: at most one
+    comparison of twenty tells a change, be it small and allowed for or large and refused."""
+    rng = np.random.default_rng(cells)
+    for spread in (0.02, 0.05, 0.2):
+        told = 0
+        for seed in range(100):
+            pair = []
+            for number in (2 * seed, 2 * seed + 1):
+                pace, reach = np.exp(spread * rng.standard_normal()), rng.uniform(1, 2)
+                one = at_pace(run(number), float(pace), float(pace**reach))
+                pair.append(replace(one, summaries=one.summaries[:cells]))
+            try:
+                told += bool(found(compare_runs(*pair)))
+            except UserError as error:
+                assert "pace moved" in str(error)  # noqa: PT017 - the rest of the hundred goes on
+        assert told <= 5, spread
+
+
+@pytest.mark.parametrize("cells", [1, 4, 10])
+def test_a_change_of_30_percent_is_told_at_an_unmoved_pace(cells: int) -> None:
+    """In one cell of however many, or in all of them, in at least 9 of 10 comparisons."""
+    for slower in ({"server-a": 1.3}, dict.fromkeys(SERVERS, 1.3)):
+        hits = 0
+        for seed in range(30):
+            pair = [run(2 * seed), at_pace(run(2 * seed + 1, slower), 1 + 0.01 * (-1) ** seed)]
+            before, after = (replace(one, summaries=one.summaries[:cells]) for one in pair)
+            hits += "server-a" in found(compare_runs(before, after))
+        assert hits >= 27, slower
+
+
+def repeats(count: int, spread: float, versions: dict[str, str] | None = None) -> list[Run]:
+    """Runs of one thing, whose pace no direct path shows."""
+    rng = np.random.default_rng(count)
+    return [
+        replace(
+            at_pace(run(500 + n), 1.0, float(np.exp(spread * rng.standard_normal()))),
+            versions=versions or {"locust": "2.47.0"},
+        )
+        for n in range(count)
+    ]
+
+
+def test_a_series_of_repeats_widens_what_a_change_has_to_exceed() -> None:
+    """Where runs of the same thing differ by 15%, 25% more in all cells is no change; without
+    them, or with those of other things each, it is."""
+    before, after = run(1), at_pace(run(2), 1.0, 1.25)
+    series = repeats(8, 0.15)
+    assert found(compare_runs(before, after)) != {}
+    assert found(compare_runs(before, after, earlier=series)) == {}
+    others = [replace(one, versions={"locust": str(n)}) for n, one in enumerate(series)]
+    assert found(compare_runs(before, after, earlier=others)) != {}
+    assert found(compare_runs(before, after, earlier=series[:3])) != {}  # too few to tell
+
+
+def test_a_series_covers_a_pace_that_it_has_seen() -> None:
+    """Within it the two are compared, and a hop's share of the shift is no change."""
+    rng = np.random.default_rng(1)
+    paces = [float(np.exp(0.2 * rng.standard_normal())) for _ in range(8)]
+    series = [at_pace(run(500 + n), pace, pace**1.5) for n, pace in enumerate(paces)]
+    before, after = run(1), at_pace(run(2), 1.25, 1.25**1.8)
+    with pytest.raises(UserError, match="no series of runs"):
+        compare_runs(before, after)
+    assert found(compare_runs(before, after, earlier=series)) == {}
+    with pytest.raises(UserError, match="a series of 8 runs moved by at most"):
+        compare_runs(before, at_pace(run(2), 4.0), earlier=series)
+
+
+def test_a_slow_upstream_hides_the_pace_and_the_stub_shows_it() -> None:
+    """A direct path that waits 20 ms tells nothing; the stub's rate per CPU second does."""
+    waits = [at_pace(run(seed), 200.0) for seed in (1, 2)]
+    rates = [replace(one, upstream=replace(UPSTREAM, capacity_rps=rate))
+             for one, rate in zip(waits, (40_000, 30_000), strict=True)]  # fmt: skip
+    assert pace_between(*waits).shift == pytest.approx(0.0)
+    assert pace_between(*rates).shift == pytest.approx(1 / 3)
+    with pytest.raises(UserError, match=r"moved by \+33% \(the stub's rate per CPU second\)"):
+        compare_runs(*rates)
+
+
+def committed(name: str) -> Run:
+    """A reference run, from its table: what its run.json said of each cell."""
+
+    def interval(row: dict[str, str], q: str) -> Interval:
+        value, low, high = (row[f"extra_{q}{end}_ms"] for end in ("", "_low", "_high"))
+        return Interval(float(value), float(low), float(high))
+
+    found = []
+    with (ROOT / "results/reference" / name / "summary.csv").open() as file:
+        for row in csv.DictReader(file):
+            key = StackKey(
+                *(row[k] for k in ("server", "interpreter", "topology", "client", "track"))
+            )
+            quantiles = tuple(
+                QuantileDelta(q, float(row[f"direct_{text}_ms"]), 0.0, interval(row, text))
+                for q, text in ((0.5, "p50"), (0.99, "p99"))
+                if row[f"extra_{text}_low_ms"]
+            )
+            one = Summary(Cell(key, row["scenario"], row["load"]), Verdict(row["verdict"]))
+            found.append(replace(one, rounds=int(row["rounds"] or 0), quantiles=quantiles))
+    summaries = tuple(found)
+    return Run(name or "quick", "complete", machine=MACHINE, upstream=UPSTREAM, summaries=summaries)  # type: ignore[arg-type]
+
+
+def test_no_two_reference_runs_are_told_to_differ() -> None:
+    """Those of one machine at two paces are refused; those at one pace have no changed cell."""
+    runs = [committed(name) for name in ("", "standard", "balancers", "clients")]
+    for before, after in itertools.combinations(runs, 2):
+        try:
+            assert found(compare_runs(before, after)) == {}, (before.id, after.id)
+        except UserError as error:
+            assert "pace moved" in str(error) or "no cell in common" in str(error)  # noqa: PT017
 
 
 @pytest.fixture
@@ -300,6 +447,8 @@ def folder(tmp_path: Path) -> Path:
         "base": run(1, name="base"),
         "slow": run(2, {"server-c": 1.25}, name="slow"),
         "far": replace(run(1, name="far"), machine=replace(MACHINE, host="far")),
+        "hot": at_pace(run(3, name="hot"), 1.46, 1.9),
+        "other": at_pace(run(3, name="other"), 1.0, 1.2),
     }
     for name, one in runs.items():
         (tmp_path / "results" / name).mkdir(parents=True)
@@ -329,6 +478,20 @@ def test_the_verb_refuses_and_can_be_forced(folder: Path) -> None:
     forced = compare(folder, "base", "far", "--force")
     assert forced.returncode == 0
     assert "note: not comparable: host host-1 against far" in forced.stdout
+
+
+def test_the_verb_knows_the_pace_and_the_stored_series(folder: Path) -> None:
+    """Status 2 and one line where the pace moved; with repeats in results/ their scatter counts."""
+    refused = compare(folder, "base", "hot")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr.startswith("onehop: not comparable: the machine's pace moved by +46%")
+    assert len(refused.stderr.splitlines()) == 1
+    assert compare(folder, "base", "other").returncode == 1
+    for number, one in enumerate(repeats(6, 0.15)):
+        place = folder / "results" / f"repeat-{number}"
+        place.mkdir()
+        write_run(place, replace(one, id=place.name))
+    assert compare(folder, "base", "other").returncode == 0
 
 
 def test_the_verb_speaks_json(folder: Path) -> None:
