@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench import machine
-from bench.calibrate import effects, generators, linter, omission, rate, truth
+from bench.calibrate import disturbed, effects, generators, linter, omission, rate, truth
 from bench.calibrate.finding import Finding
 from bench.calibrate.report import write_report
 from bench.calibrate.rig import Rig, open_rig
@@ -53,6 +53,7 @@ CHECKS = (
         270,
         lambda rig, say: effects.judge_effects(effects.measure_effects(rig, say), rig.seed),
     ),
+    Check("disturbed", 150, lambda rig, say: disturbed.judge(disturbed.measure(rig))),
     Check("linter", 1, lambda rig, say: linter.judge()),
 )
 

@@ -41,6 +41,7 @@ class Rig:
     port: int
     folder: Path
     seed: int
+    server: processes.Process
 
     def url(self, delay: str) -> str:
         """The base URL whose answers are delayed so (bench.calibrate.delays)."""
@@ -98,7 +99,7 @@ def open_rig(folder: Path, seed: int) -> Iterator[Rig]:
             processes.wait_ready(server, HOST, port)
         except TargetError as error:
             raise HarnessError(str(error)) from error
-        yield Rig(load, port, folder, seed)
+        yield Rig(load, port, folder, seed, server)
 
 
 def paired_order(rng: random.Random, pairs: int) -> list[PathName]:
