@@ -15,8 +15,8 @@ import contextlib
 import os
 import secrets
 import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -27,10 +27,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from bench import schema
 from bench.disk import explained
 from bench.disturbance import Seen
 from bench.model import Cell, HarnessError, PathName, Run, UserError, Verdict, WarmCurve
 from bench.plan import Selection
+from bench.schema import check_schema, numbered, pretty
 
 RESULTS = Path("results")
 PATHS: tuple[PathName, ...] = ("direct", "proxied")
@@ -176,31 +178,32 @@ def open_run(folder: Path) -> Run:
     """What run.json says. Raises UserError when there is none or it is not ours."""
     file = folder / "run.json"
     try:
-        run = msgspec.json.decode(file.read_bytes(), type=Run)
+        content = file.read_bytes()
+        check_schema(content, file, schema.RUN)
+        return msgspec.json.decode(content, type=Run)
     except OSError as error:
         raise UserError(f"{folder} holds no run: {error.strerror}: {file.name}") from error
     except msgspec.DecodeError as error:
         raise UserError(f"{file} cannot be read: {error}") from error
-    if run.schema != Run.schema:
-        raise UserError(f"{file} has schema {run.schema}; this version reads {Run.schema}")
-    return run
 
 
 def write_run(folder: Path, run: Run) -> None:
-    """Write run.json. Raises UserError when the disk is full."""
-    _write(folder / "run.json", _json(run))
+    """Write run.json, of today's schema. Raises UserError when the disk is full."""
+    _write(folder / "run.json", pretty(replace(run, schema=schema.RUN)))
 
 
 def write_selection(folder: Path, selection: Selection) -> None:
     """Write what was asked for, for --resume. Raises UserError when the disk is full."""
-    _write(folder / "selection.json", _json(selection))
+    _write(folder / "selection.json", numbered(selection, schema.RUN))
 
 
 def read_selection(folder: Path) -> Selection:
     """What the run of `folder` was asked for. Raises UserError when that is not known."""
-    open_run(folder)  # a newer schema may ask for what this version does not know
+    file = folder / "selection.json"
     try:
-        return msgspec.json.decode((folder / "selection.json").read_bytes(), type=Selection)
+        content = file.read_bytes()
+        check_schema(content, file, schema.RUN)
+        return msgspec.json.decode(content, type=Selection)
     except (OSError, msgspec.DecodeError) as error:
         raise UserError(f"{folder} cannot be resumed: {error}") from error
 
@@ -215,7 +218,7 @@ def write_samples(file: Path, rows: NDArray[Any], calls: tuple[str, ...] = ()) -
 
     Raises UserError when the disk is full.
     """
-    names = {"schema": "1", "calls": calls, "paths": PATHS, "errors": ERRORS}
+    names = {"schema": str(schema.SAMPLES), "calls": calls, "paths": PATHS, "errors": ERRORS}
     metadata = {"onehop": msgspec.json.encode(names).decode()}
     columns = {name: np.ascontiguousarray(rows[name]) for name in SAMPLE.names or ()}
     table = pa.table(columns).replace_schema_metadata(metadata)
@@ -232,22 +235,38 @@ def write_samples(file: Path, rows: NDArray[Any], calls: tuple[str, ...] = ()) -
 
 
 def read_samples(file: Path) -> NDArray[Any]:
-    """Rows of SAMPLE. Raises HarnessError when the file is missing or broken."""
+    """Rows of SAMPLE. Raises HarnessError when the file is missing or broken, UserError when it is
+    of a newer schema."""
     try:
         table = pq.read_table(file, memory_map=False)
+        names = _names_of(table.schema.metadata, file)
         rows = np.empty(table.num_rows, SAMPLE)
         for name in SAMPLE.names or ():
             rows[name] = table[name].to_numpy()
-    except (OSError, KeyError, pa.ArrowException) as error:
+    except (OSError, KeyError, msgspec.DecodeError, pa.ArrowException) as error:
         raise HarnessError(f"{file} cannot be read: {error}") from error
+    for column, ours in (("path", PATHS), ("error", ERRORS)):
+        theirs = names[column + "s"]
+        if theirs != ours[: len(theirs)]:  # the file says what its numbers mean, not this version
+            rows[column] = np.array([ours.index(one) for one in theirs], SAMPLE[column])[
+                rows[column]
+            ]
     return rows
+
+
+def _names_of(metadata: Mapping[bytes, bytes] | None, file: Path) -> dict[str, tuple[str, ...]]:
+    """What the numbers of a samples file stand for: its calls, paths and errors."""
+    known = (metadata or {}).get(b"onehop", b"{}")
+    check_schema(known, file, schema.SAMPLES)
+    said = msgspec.json.decode(known)
+    names = {"calls": (), "paths": PATHS, "errors": ERRORS}
+    return {name: tuple(said.get(name, default)) for name, default in names.items()}
 
 
 def read_call_names(file: Path) -> tuple[str, ...]:
     """The names behind the call index of a samples file. Raises HarnessError when it is broken."""
     try:
-        metadata = pq.read_schema(file).metadata or {}
-        return tuple(msgspec.json.decode(metadata[b"onehop"])["calls"])
+        return _names_of(pq.read_schema(file).metadata, file)["calls"]
     except (OSError, KeyError, msgspec.DecodeError, pa.ArrowException) as error:
         raise HarnessError(f"{file} cannot be read: {error}") from error
 
@@ -262,11 +281,15 @@ def write_round(folder: Path, record: RoundRecord) -> None:
 
     Raises UserError when the disk is full.
     """
-    _write(samples_file(folder, record.cell, record.round).with_suffix(".json"), _json(record))
+    file = samples_file(folder, record.cell, record.round).with_suffix(".json")
+    _write(file, numbered(record, schema.RUN))
 
 
 def read_rounds(folder: Path) -> Iterator[RoundRecord]:
-    """Every finished round in the run's order; what cannot be read is left out with a warning."""
+    """Every finished round in the run's order; what cannot be read is left out with a warning.
+
+    Raises UserError for one of a newer schema.
+    """
     records = [_read_round(file) for file in folder.glob("samples/*/round-*.json")]
     yield from sorted((r for r in records if r), key=lambda r: (r.order, r.round, r.cell))
 
@@ -279,7 +302,9 @@ def finished_rounds(folder: Path) -> set[tuple[Cell, int]]:
 
 def _read_round(file: Path) -> RoundRecord | None:
     try:
-        record = msgspec.json.decode(file.read_bytes(), type=RoundRecord)
+        content = file.read_bytes()
+        check_schema(content, file, schema.RUN)
+        record = msgspec.json.decode(content, type=RoundRecord)
         if record.blocks:
             pq.read_metadata(file.with_suffix(".parquet"))
     except (OSError, msgspec.DecodeError, pa.ArrowException) as error:
@@ -288,10 +313,6 @@ def _read_round(file: Path) -> RoundRecord | None:
         )
         return None
     return record
-
-
-def _json(value: object) -> bytes:
-    return msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n"
 
 
 def _write(file: Path, content: bytes | pa.Buffer) -> int:

@@ -21,7 +21,7 @@ from bench.resume import check_machine, go_on
 from bench.samples import open_run, read_selection, write_run
 from bench.upstream import stub_version
 
-DATA = Path(__file__).parent / "data/runs/schema-1"
+DATA = Path(__file__).parent / "data/runs/1-first"
 WAITRESS = EnvironmentRecord(
     "waitress", "cpython-3.11", "/py", "CPython", "3.11.7", {"bottle": "0.13.4"}
 )

@@ -333,7 +333,7 @@ def test_a_disk_that_fills_up_midway(small_disk: Path) -> None:
 def test_a_disk_that_is_full_or_read_only(small_disk: Path) -> None:
     """A new run, an older one's report, its resume: one line each, and no sample is touched."""
     folder = small_disk / "results" / "20260102-030405-aaaa"
-    shutil.copytree(ROOT / "tests/data/runs/schema-1", folder)
+    shutil.copytree(ROOT / "tests/data/runs/1-first", folder)
     kept = {file: file.read_bytes() for file in folder.glob("samples/*/*")}
     filler = fill(small_disk)
     assert "disk full: cannot write" in one_line(bench("run", *SMALL, *SHORT, cwd=small_disk))

@@ -17,9 +17,11 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from bench import schema
 from bench.balancers.features import Profile
 from bench.model import HarnessError, Machine, UserError, Verdict
 from bench.samples import write_file
+from bench.schema import check_schema
 
 OK = "ok"
 STATUS = "status"  # whole, with another status than the right one
@@ -144,7 +146,9 @@ def open_run(folder: Path) -> FaultsRun:
     """What faults.json says. Raises UserError when there is none."""
     file = folder / "faults.json"
     try:
-        return msgspec.json.decode(file.read_bytes(), type=FaultsRun)
+        content = file.read_bytes()
+        check_schema(content, file, schema.FAULTS)
+        return msgspec.json.decode(content, type=FaultsRun)
     except (OSError, msgspec.DecodeError) as error:
         raise UserError(f"{folder} holds no run of faults: {error}") from error
 
