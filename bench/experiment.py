@@ -342,7 +342,11 @@ def aim(bench: Bench, scenario: str, stack: Stack | None, load: Load) -> None:
     proxied = stack.base_url if stack else bench.direct
     calls = (bench.outside.call,) if bench.outside else ()
     urls: dict[PathName, str] = {"direct": bench.direct, "proxied": proxied}
-    bench.load.prepare(scenario, urls, load, calls, straight=bool(stack and stack.straight))
+    found = dict(bench.outside.addresses) if bench.outside else {}
+    if found and stack is None:  # both paths are the direct one
+        found["proxied"] = found["direct"]
+    straight = bool(stack and stack.straight)
+    bench.load.prepare(scenario, urls, load, calls, straight=straight, addresses=found)
 
 
 @contextmanager

@@ -388,3 +388,4 @@ class Run:
     floor: str = ""  # the short calibration at the run's start, in words
     capacities: tuple[CapacityRow, ...] = ()  # of a run with --slo
     warnings: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()  # of a hop of the reader's own: which address a name was

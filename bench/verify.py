@@ -1,70 +1,21 @@
 """The contract that every stack passes before any load: the hop answers as the upstream does.
 
-A plain http.client speaks to both, apart from the load's own client, so that an error in one cannot
-hide in the other. Each check compares what came through the hop with what the upstream itself
-answers, or with what the contract says. The first broken promise is a TargetError.
+bench.exchange speaks to both, apart from the load's own client. Each check compares what came
+through the hop with what the upstream itself answers, or with what the contract says. The first
+broken promise is a TargetError.
 """
 
 from __future__ import annotations
 
-import http.client
 import json
-import os
-import ssl
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
+from bench.exchange import Answer, ask
 from bench.model import TargetError
 from servers.spec import AS_SHIPPED, Server
 
-TIMEOUT_S = 5.0
 HOP_BY_HOP = ("proxy-authenticate", "te", "trailer", "upgrade")
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A whole response; header names in lower case, repeated ones in order."""
-
-    status: int
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
-
-    def all(self, name: str) -> list[str]:
-        return [value for key, value in self.headers if key == name]
-
-    def first(self, name: str) -> str:
-        return next(iter(self.all(name)), "")
-
-
-def ask(
-    base_url: str,
-    method: str,
-    target: str,
-    body: bytes | None = None,
-    headers: Mapping[str, str] | None = None,
-) -> Answer:
-    """One exchange on a connection of its own. Raises TargetError when it breaks."""
-    address = urlsplit(base_url)
-    connection = _connection(address)
-    try:
-        connection.request(method, target, body=body, headers=dict(headers or {}))
-        response = connection.getresponse()
-        pairs = tuple((name.lower(), value) for name, value in response.getheaders())
-        return Answer(response.status, pairs, response.read())
-    except (OSError, http.client.HTTPException) as error:
-        raise TargetError(f"{method} {target}: {type(error).__name__}: {error}") from error
-    finally:
-        connection.close()
-
-
-def _connection(address: SplitResult) -> http.client.HTTPConnection:
-    """Over TLS the authorities are the load's: the system's, or those of ONEHOP_CA."""
-    host, port = address.hostname or "", address.port
-    if address.scheme == "https":
-        context = ssl.create_default_context(cafile=os.environ.get("ONEHOP_CA") or None)
-        return http.client.HTTPSConnection(host, port, timeout=TIMEOUT_S, context=context)
-    return http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
 
 
 def verify(

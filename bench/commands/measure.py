@@ -24,7 +24,9 @@ from bench.experiment import Bench, instruments, measure_upstream, run_rounds
 from bench.exports import write_exports
 from bench.fingerprint import harness_versions
 from bench.interpreters import resolve_name
+from bench.keeping import forget_urls, keep_urls, whole_urls
 from bench.listing import print_catalog, print_plan
+from bench.masking import masked, masked_all
 from bench.model import Run, UserError
 from bench.outside import Outside, look
 from bench.plan import Catalog, Plan, Selection, make_plan
@@ -78,10 +80,13 @@ def run(options: argparse.Namespace) -> int:
     if options.dry_run:
         print_plan(planned, known, options.json)
         return 0
-    outside = None
-    if selection.direct:
-        outside = look(selection.direct, selection.proxied, selection.may_load)
     console = Console()
+    urls = (options.direct or "", options.proxied or "")
+    if folder is not None:
+        urls = whole_urls(folder.name, (selection.direct, selection.proxied))
+    outside = look(*urls, selection.may_load) if selection.direct else None
+    for line in (*outside.said, *outside.notes) if outside else ():
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     with the_turn("run", folder or RESULTS, wait=options.wait) as turn:
         begin = time.monotonic()
         check_place(folder or RESULTS)
@@ -91,7 +96,15 @@ def run(options: argparse.Namespace) -> int:
         machine.pin_harness()
         prepared = prepare(planned, lambda text: console.print(text, highlight=False, markup=False))
         if folder is None:
-            folder = _new_run(planned, prepared, warnings)
+            folder = _new_run(planned, prepared, warnings, outside)
+            if masked_all(urls) != urls:
+                where = keep_urls(folder.name, urls)
+                console.print(
+                    f"secrets in the URLs are masked in all that is written; until the run is "
+                    f"complete {where} has them for --resume",
+                    highlight=False,
+                    soft_wrap=True,
+                )
             turn.measures_into(folder)
         else:
             go_on(folder, planned, prepared, warnings)
@@ -118,23 +131,26 @@ def _selection(options: argparse.Namespace) -> Selection:
         rounds=options.rounds,
         seconds=options.seconds,
         seed=options.seed,
-        direct=options.direct or "",
-        proxied=options.proxied or "",
+        direct=masked(options.direct or ""),
+        proxied=masked(options.proxied or ""),
         may_load=tuple(options.i_may_load),
         slo=str(Objective.parse(options.slo)) if options.slo else "",
     )
 
 
-def _new_run(planned: Plan, prepared: Prepared, warnings: list[str]) -> Path:
+def _new_run(
+    planned: Plan, prepared: Prepared, warnings: list[str], outside: Outside | None
+) -> Path:
     folder = new_run_folder(RESULTS, datetime.now(UTC))
     fresh = Run(
         id=folder.name,
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         profile=planned.selection.profile,
         seed=planned.selection.seed,
-        command=(sys.executable, *sys.orig_argv[1:]),
+        command=masked_all((sys.executable, *sys.orig_argv[1:])),
         versions=harness_versions(),
-        warnings=tuple(warnings),
+        warnings=(*warnings, *(outside.notes if outside else ())),
+        hosts=outside.said if outside else (),
     )
     try:
         write_run(folder, describe(planned, prepared, fresh))
@@ -169,6 +185,7 @@ def _measure(
             run_rounds(bench)
             _search_capacities(bench)
             status = "complete"
+            forget_urls(folder.name)
     except KeyboardInterrupt:
         console.print(
             f"stopped; writing the report of what there is. --resume {folder.name} goes on"

@@ -8,9 +8,12 @@ is fixed, the body's length in bytes. All load checks every response against tha
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
-from urllib.parse import urlsplit
+import re
+from base64 import b64encode
+from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
 
+from bench.masking import masked
 from bench.model import PathName, UserError
 
 PORTS = {"http": 80, "https": 443}
@@ -56,32 +59,58 @@ class Scenario:
         return "websocket" if any(call.message for call in self.calls) else ""
 
 
+_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+(%[A-Za-z0-9._-]+)?")  # a name, or IPv6
+
+
+def _basic(user: str | None, password: str | None) -> str:
+    """RFC 7617, in UTF-8."""
+    if user is None and password is None:
+        return ""
+    pair = f"{unquote(user or '')}:{unquote(password or '')}"
+    return f"Basic {b64encode(pair.encode()).decode()}"
+
+
 @dataclass(frozen=True)
 class Target:
-    """Where one path begins: the upstream itself, or the outermost hop."""
+    """Where one path begins: the upstream itself, or the outermost hop.
+
+    `address` is the host's, where it was found already; `authorization` what a user and a password
+    in the URL are sent as.
+    """
 
     host: str
     port: int
     prefix: str = ""
     tls: bool = False
+    address: str = ""
+    authorization: str = field(default="", repr=False)
 
     @classmethod
-    def parse(cls, url: str) -> Target:
-        """Raises UserError when `url` is not http[s]://HOST[:PORT][/PREFIX]."""
+    def parse(cls, url: str, address: str = "") -> Target:
+        """Raises UserError when `url` is not http[s]://[USER:PASSWORD@]HOST[:PORT][/PREFIX]."""
         try:
             parts = urlsplit(url)
-            port = parts.port or PORTS.get(parts.scheme, 0)
+            port = PORTS.get(parts.scheme, 0) if parts.port is None else parts.port
         except ValueError:
             parts, port = urlsplit(""), 0
-        if parts.scheme not in PORTS or not parts.hostname or parts.query or parts.fragment:
-            raise UserError(f"base URL {url!r} is not understood; write http://127.0.0.1:8080")
-        return cls(parts.hostname, port, parts.path.rstrip("/"), parts.scheme == "https")
+        host = parts.hostname or ""
+        if not port or not _HOST.fullmatch(host) or parts.query or parts.fragment:
+            raise UserError(
+                f"base URL {masked(url)!r} is not understood; write http://127.0.0.1:8080"
+            )
+        prefix, tls = parts.path.rstrip("/"), parts.scheme == "https"
+        return cls(host, port, prefix, tls, address, _basic(parts.username, parts.password))
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """That every request has for the URL's sake."""
+        return {"Authorization": self.authorization} if self.authorization else {}
 
     @property
     def authority(self) -> str:
         """What the Host header carries."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
+        host = self.host.partition("%")[0]  # a zone is this machine's own matter
+        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
 
 
 def request_bytes(call: Call, path: PathName, target: Target, close: bool = False) -> bytes:
@@ -91,6 +120,7 @@ def request_bytes(call: Call, path: PathName, target: Target, close: bool = Fals
         f"Host: {target.authority}",
         "User-Agent: onehop",
         "Accept: */*",
+        *(f"{name}: {value}" for name, value in target.headers.items()),
         *(f"{name}: {value}" for name, value in call.headers),
     ]
     if close:

@@ -23,6 +23,7 @@ import gevent
 from gevent import monkey
 from httptools import HttpParserError, HttpResponseParser
 
+from bench.addresses import answering, resolve
 from bench.load.arrival import NOTE_SPACE, NOTED, arrival_ns, note_arrivals
 from bench.load.calls import Call, Target, request_bytes
 from bench.load.tls import TlsSocket, say_once, tls_context
@@ -32,6 +33,8 @@ from bench.samples import ERRORS
 TIMEOUT_S = 10.0
 WATCH_S = 0.1  # how often overdue exchanges are looked for
 RECEIVE_BYTES = 1 << 16
+MOST_HEAD = 1 << 20  # bytes before a body; llhttp has no bound of its own
+MOST_LENGTH = 2**32 - 1  # of a body, as the samples can hold it
 READ, WRITE = 1, 2  # libev's event masks
 
 _CODE = {kind: code for code, kind in enumerate(ERRORS)}
@@ -74,14 +77,18 @@ class Address:
 
     @classmethod
     def of(cls, target: Target) -> Address:
-        """Raises UserError when the name does not resolve, or ONEHOP_CA holds no certificate."""
-        try:
-            found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
-        except OSError as error:
-            raise UserError(f"cannot resolve {target.authority}: {error}") from error
+        """The target's own, or the first of its host's that answers; one that none does is kept.
+
+        Raises UserError when the name does not resolve, or ONEHOP_CA holds no certificate.
+        """
+        found = resolve(target.address or target.host, target.port)
+        if len(found) > 1:
+            with contextlib.suppress(UserError):  # each request will tell how nobody answers
+                found = resolve(answering(target.host, target.port).address, target.port)
         if target.tls:
             tls_context()
-        return cls(found[0][0], found[0][4], target.host if target.tls else "")
+        family, sockaddr = found[0]
+        return cls(family, sockaddr, target.host if target.tls else "")
 
 
 _watched: WeakSet[Connection] = WeakSet()
@@ -288,6 +295,8 @@ class Connection:
             if not self._headed:
                 self.first_ns = self.first_ns or self.done_ns
                 self._head += data
+                if len(self._head) > MOST_HEAD:
+                    raise Broken("parse")
             feed(data)
 
     def _on_end(self) -> None:
@@ -314,7 +323,7 @@ class Connection:
         self._complete = self._head_only and self.status >= 200
 
     def on_body(self, data: bytes) -> None:
-        self.length += len(data)
+        self.length = min(self.length + len(data), MOST_LENGTH)
 
     def on_message_complete(self) -> None:
         self._complete = self.status >= 200  # 1xx: the response is yet to come

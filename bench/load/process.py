@@ -85,16 +85,21 @@ class LoadProcess:
         load: Load,
         calls: tuple[Call, ...] = (),
         straight: bool = False,
+        addresses: Mapping[PathName, str] | None = None,
     ) -> None:
         """Have the load's users ready for either base URL; samples not saved are dropped.
 
         `calls` stand in for the scenario's own, for a hop that is not ours. `straight`: the
-        proxied path has no app on it, so that it asks for what the direct one asks for.
+        proxied path has no app on it, so that it asks for what the direct one asks for. `addresses`
+        are those of the targets' hosts, where they were found already.
 
         Raises UserError for a scenario or a URL that makes no sense.
         """
+        known = dict(addresses or {})
         self._ask(
-            Prepare(scenario, dict(targets), str(load), calls, straight), Ready, self._overtime_s
+            Prepare(scenario, dict(targets), str(load), calls, known, straight),
+            Ready,
+            self._overtime_s,
         )
 
     def block(self, path: PathName, seconds: float, index: int, measured: bool = True) -> BlockDone:

@@ -23,6 +23,7 @@ class Prepare(Message, frozen=True):
     targets: dict[PathName, str]
     load: str
     calls: tuple[Call, ...] = ()  # in place of the scenario's own
+    addresses: dict[PathName, str] = {}  # of the targets' hosts, where they were found already
     straight: bool = False  # both paths ask for the direct targets: no app is on the way
 
 

@@ -9,7 +9,7 @@ TCP handshake is. The mask is the same for all messages: it hides nothing in a b
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter_ns
 
 from wsproto import ConnectionType, WSConnection
@@ -40,6 +40,7 @@ class MessageWire(Wire):
     message: bytes = b""
     host: str = ""
     target: str = ""
+    authorization: str = field(default="", repr=False)
 
 
 def wire_of(call: Call, path: PathName, target: Target, close: bool = False) -> Wire:
@@ -57,6 +58,7 @@ def wire_of(call: Call, path: PathName, target: Target, close: bool = False) -> 
         message=call.message,
         host=target.authority,
         target=target.prefix + call.target(path),
+        authorization=target.authorization,
     )
 
 
@@ -94,7 +96,8 @@ class WebSocketConnection(Connection):
         super()._open()
         self._websocket = WSConnection(ConnectionType.CLIENT)
         sock, wire = self._socket, self._wire
-        self._say(sock, Request(host=wire.host, target=wire.target))
+        known = [(b"authorization", wire.authorization.encode())] if wire.authorization else []
+        self._say(sock, Request(host=wire.host, target=wire.target, extra_headers=known))
         self.status = 0
         while not self.status:
             for event in self._events(sock):
@@ -117,6 +120,8 @@ class WebSocketConnection(Connection):
             for event in self._events(sock, data):
                 if isinstance(event, BytesMessage):
                     got, whole = got + event.data, event.message_finished
+                    if len(got) > len(self._wire.message):
+                        raise Broken("wrong-length")  # an echo without an end
                 elif isinstance(event, Ping):
                     self._say(sock, event.response())
                 elif isinstance(event, CloseConnection):

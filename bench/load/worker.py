@@ -86,7 +86,10 @@ class Worker:
         self._recorder.truncate()
         self._calls = tuple(call.name for call in scenario.calls)
         self._prepared += 1
-        targets = {path: Target.parse(command.targets[path]) for path in PATHS}
+        targets = {
+            path: Target.parse(command.targets[path], command.addresses.get(path, ""))
+            for path in PATHS
+        }
         if command.straight:
             calls = tuple(replace(call, proxied=call.direct) for call in scenario.calls)
             scenario = replace(scenario, calls=calls)
