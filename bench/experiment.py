@@ -21,11 +21,13 @@ from bench import machine
 from bench.balancers import authority
 from bench.disturbance import again, why_disturbed
 from bench.environments import Environment
+from bench.integrity import OWN_LIMIT
 from bench.load.process import LoadProcess
 from bench.machine.listeners import all_known, cpus_of, owners
 from bench.machine.observer import NOBODY, Observer, Roots
 from bench.model import (
     Cell,
+    InstrumentError,
     Load,
     PathName,
     StackKey,
@@ -98,6 +100,10 @@ class Bench:
 
     def upstream_usage(self) -> Usage:
         return self.upstream.process.usage() if self.upstream else Usage()
+
+    def upstream_requests(self) -> int | None:
+        """That came to the stub so far, this question among them; None without a stub."""
+        return sum(self.upstream.counts().values()) if self.upstream else None
 
 
 @contextmanager
@@ -211,10 +217,12 @@ def run_round(bench: Bench, planned: PlannedRound, position: int) -> bool:
             # Closes the load's connections: many servers wait for idle ones before they end.
             aim(bench, planned.cells[0].scenario, None, WARM_LOAD)
     except TargetError as error:
+        ours = isinstance(error, InstrumentError)
+        verdict = Verdict.UNTRUSTED if ours else Verdict.TARGET_FAILED
         for cell in open_cells:
-            failure = _record(planned, position, cell, Verdict.TARGET_FAILED, None)
+            failure = _record(planned, position, cell, verdict, None)
             write_round(bench.folder, replace(failure, reason=str(error), remedy=error.remedy))
-        bench.watch.say(f"{planned.stack}: TARGET_FAILED: {error}")
+        bench.watch.say(f"{planned.stack}: {verdict}: {error}")
         return False
     return True
 
@@ -253,6 +261,11 @@ def warm_up(
         requests, seconds = requests + done.requests, seconds + done.seconds
         if done.p50_ms is None:
             kinds = ", ".join(f"{kind} {n}" for kind, n in sorted(done.errors_by_kind.items()))
+            if OWN_LIMIT in done.errors_by_kind:
+                raise InstrumentError(
+                    f"the load process had no free port or file descriptor to warm up ({kinds})",
+                    "raise `ulimit -n` or net.ipv4.ip_local_port_range",
+                )
             raise TargetError(f"most of a warm-up window's requests failed ({kinds or 'silence'})")
         points.append(WarmPoint(requests, seconds, done.p50_ms, done.rps))
     return WarmCurve(planned.number, is_steady(points, limits), tuple(points))
@@ -303,6 +316,7 @@ def load_block(
     bench: Bench, stack: Stack | None, path: PathName, seconds: float, index: int, *, measured: bool
 ) -> BlockRecord:
     """One block with what everybody used meanwhile. In the null pair both paths are the direct."""
+    asked = bench.upstream_requests() if measured else None
     hop, upstream = stack.usage() if stack else Usage(), bench.upstream_usage()
     taken: PathName = "direct" if stack is None else path
     before = bench.observer.look()
@@ -311,6 +325,7 @@ def load_block(
     if stack:
         stack.check_alive()
     hop_after = stack.usage() if stack else Usage()
+    asked_after = bench.upstream_requests() if measured else None
     return BlockRecord(
         index=index,
         path=path,
@@ -329,12 +344,12 @@ def load_block(
         send_lag_p99_ms=done.send_lag_p99_ms,
         waited=done.waited,
         drain_s=done.drain_s,
-        gc_pauses=done.gc_pauses,
-        gc_s=done.gc_s,
         steal_s=done.steal_s,
         seen=seen,
         # A reader's own upstream may run on any core, and so be disturbed on the direct path too.
         disturbed=why_disturbed(seen, "proxied" if bench.outside else taken),
+        p50_ms=done.p50_ms,
+        upstream_requests=None if asked is None or asked_after is None else asked_after - asked - 1,
     )
 
 

@@ -40,9 +40,11 @@ class Block:
     load_cpu_s: float = 0.0
     upstream_cpu_s: float = 0.0
     hop_cpu_s: float = 0.0
-    gc_s: float = 0.0
     steal_s: float = 0.0
     waited: int = 0  # requests of an open loop that found no free connection
+    reconnects: int = 0  # requests that were sent anew on another connection
+    p50_ms: float | None = None  # of the response time, as the load process saw it
+    upstream_requests: int | None = None  # that the upstream counted; None: nobody did
 
     @property
     def span_s(self) -> float:
@@ -84,6 +86,14 @@ class Facts:
 
     def on(self, path: PathName) -> list[Block]:
         return [block for block in self.blocks if block.path == path]
+
+
+def by_round(blocks: Iterable[Block]) -> list[list[Block]]:
+    """The blocks of each round."""
+    rounds: dict[int, list[Block]] = {}
+    for block in blocks:
+        rounds.setdefault(block.round, []).append(block)
+    return list(rounds.values())
 
 
 def generator_s(block: Block, stub_apart: bool) -> float:

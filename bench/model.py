@@ -33,6 +33,10 @@ class TargetError(Exception):
         self.remedy = remedy
 
 
+class InstrumentError(TargetError):
+    """Not the target's fault after all: the instrument was the limit, and the row is UNTRUSTED."""
+
+
 class HarnessError(Exception):
     """The harness's own fault: the run stops, what was measured is kept, exit status 3."""
 

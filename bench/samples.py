@@ -94,12 +94,12 @@ class BlockRecord:
     send_lag_p99_ms: float | None = None
     waited: int = 0
     drain_s: float = 0.0
-    gc_pauses: int = 0
-    gc_s: float = 0.0
     steal_s: float = 0.0
     seen: Seen | None = None  # who else used the cores meanwhile
     disturbed: str = ""  # why the block does not count
     extra: bool = False  # measured on top of the plan, in place of a disturbed one
+    p50_ms: float | None = None
+    upstream_requests: int | None = None  # that the stub counted meanwhile
 
 
 @dataclass(frozen=True)

@@ -172,9 +172,11 @@ def as_block(number: int, record: BlockRecord, rows: NDArray[Any]) -> Block:
         load_cpu_s=record.cpu_s,
         upstream_cpu_s=record.upstream_cpu_s,
         hop_cpu_s=record.hop_cpu_s,
-        gc_s=record.gc_s,
         steal_s=record.steal_s,
         waited=record.waited,
+        reconnects=record.reconnects,
+        p50_ms=record.p50_ms,
+        upstream_requests=record.upstream_requests,
     )
 
 

@@ -7,11 +7,8 @@ mark: a property of the target that the reader has to know. Times are nanosecond
 
 from __future__ import annotations
 
-import math
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
@@ -25,15 +22,22 @@ from bench.facts import (
     kept_rate,
     send_lag_p99_ms,
 )
+from bench.integrity import (
+    BOTH,
+    censored,
+    direct_failed,
+    failed,
+    miscounted,
+    misreported,
+    own_limit,
+    repeated,
+)
 from bench.model import PathName, Verdict
 
-FAILED_SHARE = 0.01  # of a cell's responses: above it the target failed
-BOTH: tuple[PathName, ...] = ("direct", "proxied")
-OWN_LIMIT = "no-port"  # of bench.samples.ERRORS: no free port or file descriptor here
 BUSY_CORE = 0.95  # share of the generator's core: above it, it was the limit
 BUSY_STUB = 0.9  # share of a core that the upstream alone may use
 LITTLE = (0.75, 1.02)  # X·R/N: below it connections waited for the generator
-STOLEN = 0.02  # share of the time that the hypervisor, or the collector of garbage, may take
+STOLEN = 0.02  # share of the time that the hypervisor may take
 LAG_MS, LAG_SHARE = 1.0, 0.1  # send lag p99: the larger of 1 ms and a tenth of the response's p50
 DELAYED_ACK_NS = (38e6, 46e6)  # Linux's least delayed-ACK timer is 40 ms
 PLATEAU_SHARE = 0.01  # of the proxied responses
@@ -69,90 +73,6 @@ def judge(facts: Facts) -> list[Finding]:
     ]
 
 
-def _counts(facts: Facts) -> str:
-    for block in facts.blocks:
-        verified = int(np.count_nonzero(block.verified))
-        if (block.requests, block.errors) != (verified, len(block.verified) - verified):
-            return (
-                f"a block counts {block.requests} verified responses and {block.errors} failures, "
-                f"its samples hold {verified} and {len(block.verified) - verified}: "
-                "failures may have been counted as throughput"
-            )
-    return ""
-
-
-def _failed(facts: Facts) -> str:
-    share = _failed_share(facts, "proxied")
-    if share <= FAILED_SHARE:
-        return ""
-    kinds = Counter(facts.errors_by_kind)
-    kinds.pop(OWN_LIMIT, 0)
-    told = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
-    return f"{share:.1%} of the responses failed ({told})"
-
-
-def _direct_failed(facts: Facts) -> str:
-    share = _failed_share(facts, "direct")
-    if share <= FAILED_SHARE:
-        return ""
-    return f"{share:.1%} of the direct responses failed: there is nothing sound to compare with"
-
-
-def _failed_share(facts: Facts, path: PathName) -> float:
-    """Of the path's responses; without those that the generator itself could not ask for."""
-    blocks = facts.on(path)
-    failed = sum(block.errors - block.errors_by_kind.get(OWN_LIMIT, 0) for block in blocks)
-    asked = failed + sum(block.requests for block in blocks)
-    return failed / asked if asked else 0.0
-
-
-def _own_limit(facts: Facts) -> str:
-    hit = sum(block.errors_by_kind.get(OWN_LIMIT, 0) for block in facts.blocks)
-    if not hit:
-        return ""
-    return (
-        f"the load process had no free port or file descriptor for {hit} requests: raise "
-        "`ulimit -n` and net.ipv4.ip_local_port_range, or ask for fewer new connections"
-    )
-
-
-def _censored(facts: Facts) -> str:
-    if not facts.withheld:
-        return ""
-    hidden = " and ".join(f"p{100 * q:g}" for q in facts.withheld)
-    shares = [(path, failed_share([one.response_ns for one in facts.on(path)])) for path in BOTH]
-    told = " and ".join(f"{share:.2%} of the {path}" for path, share in shares if share)
-    return (
-        f"{hidden} {'is' if len(facts.withheld) == 1 else 'are'} not known: {told} responses "
-        "failed, and a failure counts as slower than any answer"
-    )
-
-
-def _unordered(facts: Facts) -> str:
-    for path in ("direct", "proxied"):
-        for low, high in pairwise(facts.quantiles):
-            a, b = (one.direct_ms if path == "direct" else one.proxied_ms for one in (low, high))
-            if b < a:
-                return f"{path} p{100 * high.q:g} {b:.3f} ms lies below p{100 * low.q:g} {a:.3f} ms"
-    return ""
-
-
-def _mean_as_tail(facts: Facts) -> str:
-    tail = next((one for one in facts.quantiles if one.q == 0.99), None)
-    blocks = facts.on("proxied")
-    if tail is None or not blocks:
-        return ""
-    rounds: dict[int, list[Numbers]] = {}
-    for block in blocks:
-        rounds.setdefault(block.round, []).append(block.response_ns)
-    means = [
-        float(np.concatenate(one).mean()) / 1e6 for one in rounds.values() if sum(map(len, one))
-    ]
-    if not means or not math.isclose(tail.proxied_ms, float(np.mean(means)), rel_tol=1e-4):
-        return ""
-    return f"p99 {tail.proxied_ms:.3f} ms equals the mean: it is not the quantile it claims to be"
-
-
 def _little(facts: Facts) -> str:
     """Little's law, L = λW (Little, Operations Research 1961).
 
@@ -177,17 +97,44 @@ def _little(facts: Facts) -> str:
 
 
 def _starved(facts: Facts) -> str:
-    connections = facts.load.connections
-    for block in () if facts.load.is_open else facts.on("proxied"):
-        if len(block.sent_ns) >= ENOUGH * connections:
-            served = block.verified & (block.end_ns <= block.sent_ns.max())
-            counts = np.bincount(block.connection[served], minlength=connections)
-            if starved := int(np.count_nonzero(counts == 0)):
-                return (
-                    f"{starved} of {connections} connections were never served in a block of "
-                    f"{block.seconds:.2g} s: the figures are those of the others"
-                )
+    """Connections that asked and got no answer while the others got theirs: the server's choice."""
+    for block in _closed(facts, ("proxied",)):
+        asked, served = _by_connection(block, facts.load.connections)
+        if starved := int(np.count_nonzero((served == 0) & (asked > 0))):
+            return (
+                f"{starved} of {facts.load.connections} connections were never served in a block "
+                f"of {block.seconds:.2g} s: the figures are those of the others"
+            )
     return ""
+
+
+def _unused(facts: Facts) -> str:
+    """Connections of the load process that never asked, or that our own stub left waiting."""
+    for block in _closed(facts, BOTH):
+        asked, served = _by_connection(block, facts.load.connections)
+        idle = served == 0 if block.path == "direct" else asked == 0
+        if idle.any():
+            return (
+                f"{int(idle.sum())} of {facts.load.connections} connections took no part in a "
+                f"{block.path} block of {block.seconds:.2g} s: the load was not the one asked for"
+            )
+    return ""
+
+
+def _closed(facts: Facts, paths: Sequence[PathName]) -> list[Block]:
+    """The blocks of a closed loop in which every connection had its turn, and more."""
+    least = ENOUGH * facts.load.connections
+    blocks = () if facts.load.is_open else facts.blocks
+    return [block for block in blocks if block.path in paths and len(block.sent_ns) >= least]
+
+
+def _by_connection(block: Block, connections: int) -> tuple[Numbers, Numbers]:
+    """Requests asked, and answered before the block's last sending, of each connection."""
+    served = block.verified & (block.end_ns <= block.sent_ns.max())
+    return (
+        np.bincount(block.connection, minlength=connections),
+        np.bincount(block.connection[served], minlength=connections),
+    )
 
 
 def _share(facts: Facts, seconds: Callable[[Block], float]) -> float:
@@ -237,11 +184,6 @@ def _stolen(facts: Facts) -> str:
     return f"the hypervisor took {share:.1%} of the generator's core (steal time)"
 
 
-def _collected(facts: Facts) -> str:
-    share = _share(facts, lambda block: block.gc_s)
-    return f"the load process collected garbage {share:.1%} of the time" if share > STOLEN else ""
-
-
 def _plateau(facts: Facts) -> str:
     """A mode of the proxied path 40 ms above the direct median, while the hop has time to spare.
 
@@ -284,22 +226,22 @@ QUIET = (
 )
 BAD, FAILED, MARK = Verdict.UNTRUSTED, Verdict.TARGET_FAILED, Verdict.OK
 CHECKS = (
-    Check("counts", BAD, _counts),
-    Check("own limits", BAD, _own_limit),
-    Check("failures", FAILED, _failed),
-    Check("direct failures", BAD, _direct_failed),
-    Check("unordered quantiles", BAD, _unordered),
-    Check("p99 equals mean", BAD, _mean_as_tail),
+    Check("counts", BAD, miscounted),
+    Check("quantiles", BAD, misreported),
+    Check("own limits", BAD, own_limit),
+    Check("failures", FAILED, failed),
+    Check("direct failures", BAD, direct_failed),
     Check("Little's law", BAD, _little, null=False),
-    Check("starved connection", BAD, _starved),
+    Check("starved connection", FAILED, _starved),
+    Check("unused connection", BAD, _unused),
     Check("upstream saturated", BAD, _stub_busy, null=False),
     Check("generator saturated", BAD, _generator_busy, null=False),
     Check("send lag", BAD, _late),
     Check("rate missed", BAD, _schedule_missed),
     Check("disturbed", BAD, lambda facts: facts.disturbance.untrusted, remedy=QUIET),
     Check("steal time", BAD, _stolen),
-    Check("garbage collection", BAD, _collected),
-    Check("censored", MARK, _censored),
+    Check("censored", MARK, censored),
+    Check("repeats", MARK, repeated),
     Check("measured again", MARK, lambda facts: facts.disturbance.again),
     Check("40 ms plateau", MARK, _plateau),
     Check("saturated", MARK, _saturated),

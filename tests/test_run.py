@@ -48,10 +48,15 @@ class Running:
         return [p for p in self.handle.children(recursive=True) if p.is_running()]
 
     def member(self, word: str) -> psutil.Process | None:
-        """A living descendant whose command line holds `word`."""
+        """A living descendant whose command line holds `word`.
+
+        Between fork and exec a child has the harness's own, which names every server.
+        """
+        own = self.handle.cmdline()
         for process in self.family():
             with contextlib.suppress(psutil.Error):  # it may end while it is looked at
-                if word in " ".join(process.cmdline()):
+                line = process.cmdline()
+                if line != own and word in " ".join(line):
                     return process
         return None
 
@@ -87,6 +92,15 @@ def test_a_run_measures_its_cells(finished: Path) -> None:
         assert float(row["extra_p50_ms"]) == pytest.approx(proxied - direct, abs=2e-3)
         assert float(row["cpu_us_per_request"]) > 10
         assert float(row["rss_mib"]) > 5
+
+
+def test_the_upstream_counts_what_the_load_counts(finished: Path) -> None:
+    """The stub's own count of each block's requests is the load's, on both paths."""
+    records = sorted(finished.glob("results/latest/samples/*/round-*.json"))
+    blocks = [block for one in records for block in json.loads(one.read_text())["blocks"]]
+    assert {block["path"] for block in blocks} == {"direct", "proxied"}
+    assert [block["upstream_requests"] for block in blocks] == [b["requests"] for b in blocks]
+    assert all(block["p50_ms"] > 0 for block in blocks)
 
 
 def test_run_json_says_how_it_was_done(finished: Path) -> None:

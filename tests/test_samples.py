@@ -140,7 +140,9 @@ def test_an_open_loop_comes_back(folder: Path) -> None:
     timed = replace(
         BLOCK, intended=900, send_lag_p50_ms=0.1, send_lag_p99_ms=0.4, waited=3, drain_s=0.02
     )
-    record = replace(RECORD, blocks=(replace(timed, gc_pauses=1, gc_s=0.001, steal_s=0.01),))
+    record = replace(
+        RECORD, blocks=(replace(timed, p50_ms=0.4, upstream_requests=7, steal_s=0.01),)
+    )
     finish(folder, record)
     assert list(read_rounds(folder)) == [record]
 

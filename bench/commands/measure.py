@@ -14,7 +14,7 @@ from typing import Literal
 
 from rich.console import Console
 
-from bench import machine
+from bench import limits, machine
 from bench.calibrate import measure_floor
 from bench.capacity import Objective
 from bench.catalog import catalog
@@ -27,7 +27,7 @@ from bench.interpreters import resolve_name
 from bench.keeping import forget_urls, keep_urls, whole_urls
 from bench.listing import print_catalog, print_plan
 from bench.masking import masked, masked_all
-from bench.model import Run, UserError
+from bench.model import Load, Run, UserError
 from bench.outside import Outside, look
 from bench.plan import Catalog, Plan, Selection, make_plan
 from bench.prepare import Prepared, describe, prepare
@@ -80,6 +80,8 @@ def run(options: argparse.Namespace) -> int:
     if options.dry_run:
         print_plan(planned, known, options.json)
         return 0
+    loads = {cell.load for one in planned.rounds for cell in one.cells}
+    limits.make_room(map(Load.parse, loads | ({"p1"} if selection.slo else set())))
     console = Console()
     urls = (options.direct or "", options.proxied or "")
     if folder is not None:

@@ -42,8 +42,7 @@ BAD_STATUS, WRONG_LENGTH, TIMEOUT = _CODE["bad-status"], _CODE["wrong-length"], 
 _KIND_OF_ERRNO = {
     errno.ECONNREFUSED: "refused",
     errno.ETIMEDOUT: "timeout",
-    errno.EADDRNOTAVAIL: "no-port",
-    errno.EMFILE: "no-port",
+    **dict.fromkeys((errno.EADDRNOTAVAIL, errno.EMFILE, errno.ENFILE, errno.ENOBUFS), "no-port"),
 }
 # The C-level socket: gevent's own one resolves every address again and re-checks every wait.
 _socket: type[socket.socket] = monkey.get_original("socket", "socket")

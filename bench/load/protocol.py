@@ -82,8 +82,6 @@ class BlockDone(Message, frozen=True):
     send_lag_p99_ms: float | None = None
     waited: int = 0  # requests that found all connections taken
     drain_s: float = 0.0  # from the schedule's end to the last response
-    gc_pauses: int = 0  # of Python's garbage collector, which is off inside a block
-    gc_s: float = 0.0
     steal_s: float = 0.0  # CPU time that the hypervisor took from the generator's cores
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from gevent.fileobject import FileObject
 
 from bench.censored import censored
+from bench.limits import raise_files
 from bench.load.calls import Scenario, Target, deck
 from bench.load.client import TIMEOUT_S, Address, Connection
 from bench.load.closed import ClosedLoop
@@ -123,7 +124,8 @@ class Worker:
         gc.collect()
         gc.disable()
         try:
-            ran = loop.run(self._crew, command.index, command.seconds, grace_s, self._recorder)
+            with Path(os.devnull).open("rb"):  # connections may take all other descriptors
+                ran = loop.run(self._crew, command.index, command.seconds, grace_s, self._recorder)
         finally:
             gc.enable()
         stolen_s = _steal_s() - stolen_s
@@ -197,6 +199,7 @@ def main() -> None:
     """Answer commands until Quit or the end of standard input."""
     parser = argparse.ArgumentParser(prog="python -m bench.load")
     parser.add_argument("--seed", type=int, default=0, help="of the order of a scenario's calls")
+    raise_files()
     use_fine_buckets()
     worker = Worker(parser.parse_args().seed)
     # Replies have the real standard output for themselves; what else prints goes to the log.

@@ -42,12 +42,18 @@ class Upstream:
     slow: str = ""
 
     def counts(self) -> dict[str, int]:
-        """Base URL -> requests so far that came to it, this one among them."""
+        """Base URL -> requests so far that came to it, this one among them.
+
+        Raises HarnessError when the stub is gone.
+        """
         url = urlsplit(self.base_url)
         connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=10)
-        with contextlib.closing(connection):
-            connection.request("GET", COUNTS)
-            found: dict[str, int] = json.loads(connection.getresponse().read())
+        try:
+            with contextlib.closing(connection):
+                connection.request("GET", COUNTS)
+                found: dict[str, int] = json.loads(connection.getresponse().read())
+        except (OSError, http.client.HTTPException) as error:
+            raise HarnessError(f"the upstream is gone: {self.process.tail()}") from error
         return {f"http://{address}:{url.port}": count for address, count in found.items()}
 
     def tell(self, conduct: str, seconds: float) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import uvloop
 
+from bench.limits import raise_files
 from bench.upstream.faulty import serve_faulty
 from bench.upstream.server import serve
 
@@ -27,6 +28,7 @@ def main() -> int:
     parser.add_argument("--ledger", type=Path, help="note every request; obey standard input")
     parser.add_argument("--idle", type=float, help="with --ledger: close idle connections (s)")
     options = parser.parse_args()
+    raise_files()
     serving = (
         serve_faulty(options.host, options.port, options.ledger, options.idle)
         if options.ledger

@@ -174,12 +174,12 @@ class Connection(asyncio.Protocol):
         self.hasher.update(body)
 
     def on_message_complete(self) -> None:
-        self.count[0] += 1
         parser = cast(httptools.HttpRequestParser, self.parser)
         if self.selective and parser.should_upgrade() and self._is_websocket():
-            self.echo = Echo(self.transport, self.stub.closes)
+            self.echo = Echo(self.transport, self.stub.closes, self.count)
             self.echo.begin(self.target, self.headers)
-            return
+            return  # its messages count, not the upgrade
+        self.count[0] += 1
         method, keep_alive = parser.get_method(), parser.should_keep_alive()
         plain = method == b"GET" and keep_alive and not self.received and not self.selective
         free = not self.busy and not self.waiting

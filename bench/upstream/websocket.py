@@ -32,9 +32,10 @@ Closes = deque[tuple[int, str]]
 class Echo(asyncio.Protocol):
     """One upgraded connection. It takes the transport over from the HTTP side."""
 
-    def __init__(self, transport: asyncio.Transport, closes: Closes) -> None:
+    def __init__(self, transport: asyncio.Transport, closes: Closes, count: list[int]) -> None:
         self._transport = transport
         self._closes = closes
+        self._count = count
         self._websocket = WSConnection(ConnectionType.SERVER)
 
     def begin(self, target: bytes, headers: Iterable[tuple[bytes, bytes]]) -> None:
@@ -71,6 +72,7 @@ class Echo(asyncio.Protocol):
                 self._transport.close()
 
     def _message(self, event: TextMessage | BytesMessage) -> Iterator[Event]:
+        self._count[0] += event.message_finished
         order = event.data if isinstance(event, TextMessage) else ""
         if order == "abort":
             self._transport.abort()

@@ -8,9 +8,12 @@ import pytest
 
 from bench import calibrate
 from bench.calibrate import linter
+from bench.calibrate.canned import good, written
 from bench.calibrate.finding import Finding, Row
 from bench.calibrate.report import write_report
-from bench.model import UserError
+from bench.calibrate.spoiled import CASES
+from bench.model import UserError, Verdict
+from bench.trust import CHECKS
 from bench.trust import judge as gate
 
 
@@ -60,8 +63,25 @@ def test_linter_refuses_every_canned_result() -> None:
     assert finding.verdict == "passed", finding.failures
 
 
-def test_linter_notices_a_gate_that_sleeps() -> None:
-    """The canned results are bad: nothing but their own fault is needed to refuse them."""
-    assert gate(linter.good()) == []
-    for spoil, check in linter.CASES.values():
-        assert check in [one.check for one in gate(spoil(linter.good()))]
+def test_every_check_of_the_gate_can_fire_from_disk() -> None:
+    """Each has a canned round, as a run would leave it, that it refuses."""
+    assert {case.check for case in CASES.values()} == {check.name for check in CHECKS}
+
+
+@pytest.mark.parametrize("what", CASES)
+def test_linter_notices_a_gate_that_sleeps(what: str, tmp_path: Path) -> None:
+    """The good round is accepted; nothing but its own fault is said of a bad one."""
+    case = CASES[what]
+    fine = written(tmp_path / "good", case.load, good(case.load))
+    assert (fine.verdict, fine.reason) == (Verdict.OK, "")
+    bad = written(tmp_path / "bad", case.load, case.spoil(good(case.load)))
+    assert bad.verdict is case.verdict
+    assert case.words in bad.reason
+
+
+@pytest.mark.parametrize("what", linter.MISREPORTED)
+def test_a_misreported_quantile_is_found_by_counting(what: str) -> None:
+    """Whatever stands in p99's place: another quantile, another path's, the mean."""
+    assert [one.check for one in gate(linter.misreported(linter.MISREPORTED[what]))] == [
+        "quantiles"
+    ]
