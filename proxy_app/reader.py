@@ -2,8 +2,9 @@
 
 Feed a Reader what the socket gave. `headed`: status, reason, pairs, chunked and length are known;
 `pieces` is what came of the body, unframed; `done`: all of it did. What is not HTTP is a
-ValueError. Written for PyPy's JIT: split, strip and partition, hardly a regular expression.
-reader_llhttp.py does the same in C for CPython.
+ValueError. However the bytes are cut into pieces, they are read the same.
+Written for PyPy's JIT: split, strip and partition, hardly a regular expression. reader_llhttp.py
+splits the header lines in C for CPython.
 """
 
 import re
@@ -13,9 +14,12 @@ from proxy_app.framing import MAX_HEAD, MAX_HEADERS, MAX_LINE, body_framing
 from proxy_app.headers import Pairs
 
 MAX_INTERIM = 16
-_STATUS_LINE = re.compile(r"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: (.*))?")
-_CONTROLS = bytes(code for code in (*range(32), 127) if code != 9)
-_CHUNK_LINE = re.compile(rb"([0-9a-fA-F]{1,15})(?:;[^%s]*)?" % re.escape(_CONTROLS))
+MAX_EXCESS = 16 * 1024  # bytes of chunk extensions beyond what chunks of their size excuse
+_BEGIN = b"HTTP/1."
+_STATUS_LINE = re.compile(r"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: (.*))?")
+CONTROLS = bytes(code for code in (*range(32), 127) if code != 9)
+_HEX = b"0123456789abcdefABCDEF"
+_CHUNK_LINE = re.compile(rb"([0-9a-fA-F]{1,15})(?:;[^%s]*)?" % re.escape(CONTROLS))
 _TOKEN = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _SIZE, _DATA_END, _TRAILER = "a chunk's size", "a chunk's end", "a trailer"
 
@@ -23,8 +27,11 @@ _SIZE, _DATA_END, _TRAILER = "a chunk's size", "a chunk's end", "a trailer"
 class Reader:
     """Reads one response after the other; `begin()` before each.
 
+    endless  the body goes up to the connection's end
+    interim  how many interim responses came before this one
     keep     the connection can serve another exchange, as far as the upstream says
     surplus  more came than the response: whatever it is, nobody asked for it
+    extra    how many bytes of it came last
     """
 
     status: int
@@ -33,6 +40,7 @@ class Reader:
     chunked: bool
     length: Optional[int]
     keep: bool
+    endless: bool
 
     def __init__(self, head_only: bool = False):
         self._head_only = head_only
@@ -43,114 +51,191 @@ class Reader:
         self.headed = self.done = self.surplus = False
         self.pieces: list[bytes] = []
         self._buffer = b""
-        self._left = self._interim = 0
+        self._left = self.interim = self.extra = self._excess = self._trailers = 0
         self._next = _SIZE
 
     def feed(self, data: bytes) -> None:
         """Take what the socket gave. Raises ValueError."""
         if self.headed:
             return self._body(data)
-        data = self._buffer + data
-        while self._interim < MAX_INTERIM:
+        if self._buffer:
+            data = self._buffer + data
+        while True:
             end = data.find(b"\r\n\r\n")
-            if max(end, len(data) if end < 0 else 0) > MAX_HEAD:
-                raise ValueError("a header is too long")
             if end < 0:
+                if not _BEGIN.startswith(data[:7]) or len(data) > MAX_HEAD + 3:
+                    raise ValueError("the response's head is malformed")
                 self._buffer = data
                 return None
+            if end > MAX_HEAD:
+                raise ValueError("a header is too long")
             self._head(data[:end])
             data = data[end + 4 :]
             if self.headed:
                 self._buffer = b""
                 return self._body(data)
-            self._interim += 1
-        raise ValueError("no final response")
+            self.interim += 1
+            if self.interim >= MAX_INTERIM:
+                raise ValueError("no final response")
 
     def _head(self, head: bytes) -> None:
-        lines = head.decode("latin-1").split("\r\n")
-        start = _STATUS_LINE.fullmatch(lines[0])
+        line, _, lines = head.decode("latin-1").partition("\r\n")
+        start = _STATUS_LINE.fullmatch(line)
+        breaks = head.count(b"\r\n")
         # the line breaks are the only control characters: no bare CR, LF or NUL anywhere
-        controls = len(head) - len(head.translate(None, _CONTROLS))
-        if not start or controls != 2 * (len(lines) - 1):
+        if not start or len(head) - len(head.translate(None, CONTROLS)) != 2 * breaks:
             raise ValueError("the response's head is malformed")
-        pairs = [_pair(line) for line in lines[1:]]
-        if len(pairs) > MAX_HEADERS:
+        if breaks > MAX_HEADERS:
             raise ValueError("too many headers")
         status = int(start[2])
         if status == 101:
             raise ValueError("no final response")
-        if status >= 200:
-            self.status, self.reason, self.pairs = status, start[3] or "", pairs
-            self._frame(start[1] == "1")
+        if status < 200:
+            _split(lines)
+            return
+        pairs = self._pairs(lines, head)
+        if len(pairs) != breaks:
+            raise ValueError("a header is malformed")
+        self.status, self.reason, self.pairs = status, start[3] or "", pairs
+        self._frame(start[1] == "1")
+
+    def _pairs(self, lines: str, head: bytes) -> Pairs:
+        """The header lines; `head` is the whole of it."""
+        return _split(lines)
 
     def _frame(self, current: bool) -> None:
+        # by the lengths of Connection, Content-Length and Transfer-Encoding
+        own = [pair for pair in self.pairs if len(pair[0]) in (10, 14, 17)]
+        self.chunked, self.length = body_framing(own)
+        if self.chunked and not current:
+            raise ValueError("HTTP/1.0 has no chunks")
         self.headed = True
-        self.chunked, self.length = body_framing(self.pairs)
         bodiless = self._head_only or self.status in (204, 304)
         ends = bodiless or self.chunked or self.length is not None
-        self.keep = ends and _stays_open(self.pairs, current)
+        self.keep = ends and _stays_open(own, current)
         if bodiless:
             self.chunked = False
         self._left = 0 if bodiless else self.length or 0
-        self._endless = not ends
+        self.endless = not ends
 
     def _body(self, data: bytes) -> None:
         if self.chunked:
             return self._chunks(data)
-        if self._endless:
-            self.pieces.append(data)
+        if self.endless:
+            if data:
+                self.pieces.append(data)
             return None
         if self._left and data:
             self.pieces.append(data[: self._left] if len(data) > self._left else data)
-        self.surplus = len(data) > self._left
+        self._beyond(len(data) - self._left)
         self._left = max(0, self._left - len(data))
         self.done = not self._left
         return None
 
     def _chunks(self, data: bytes) -> None:
-        data, at = self._buffer + data, 0
+        if self._buffer:
+            data = self._buffer + data
+        at, left = 0, self._left
+        if not left and self._next == _SIZE:
+            at = self._whole_chunks(data)
         while not self.done:
-            if self._left:
-                piece = data[at : at + self._left]
+            if left:
+                piece = data[at : at + left]
                 at += len(piece)
-                self._left -= len(piece)
+                left -= len(piece)
                 if piece:
                     self.pieces.append(piece)
-                if self._left:
-                    self._buffer = b""
+                if left:
+                    self._left, self._buffer = left, b""
                     return
             end = data.find(b"\r\n", at)
             if end < 0:
-                self._buffer = data[at:]
-                if len(self._buffer) > MAX_LINE:
-                    raise ValueError(f"{self._next} is too long")
+                self._left, self._buffer = 0, data[at:]
+                self._bound(len(data) - at - 1)
                 return
-            self._line(data[at:end])
+            left = self._line(data[at:end])
             at = end + 2
-        self.surplus = at < len(data)
+        self._beyond(len(data) - at)
+        self._buffer = b""
 
-    def _line(self, line: bytes) -> None:
+    def _beyond(self, count: int) -> None:
+        if count > 0:
+            self.surplus = True
+            self.extra = count
+
+    def _whole_chunks(self, data: bytes) -> int:
+        """Take those that came whole and plain, as most do; how far that went."""
+        at = 0
+        while True:
+            end = data.find(b"\r\n", at)
+            line = data[at:end]
+            if end < 0 or not 0 < len(line) < 16 or line.translate(None, _HEX):
+                return at
+            begin, size = end + 2, int(line, 16)
+            end = begin + size
+            if data[end : end + 2] != b"\r\n":
+                return at
+            at = end + 2
+            if not size:
+                self.done = True
+                return at
+            self.pieces.append(data[begin:end])
+
+    def _line(self, line: bytes) -> int:
+        """How much data follows."""
         if self._next == _SIZE:
-            match = _CHUNK_LINE.fullmatch(line)
-            if not match:
-                raise ValueError("a chunk's size is malformed")
-            self._left = int(match[1], 16)
-            self._next = _DATA_END if self._left else _TRAILER
-        elif self._next == _DATA_END:
+            size = self._size(line)
+            self._next = _DATA_END if size else _TRAILER
+            return size
+        if self._next == _DATA_END:
             if line:
                 raise ValueError("a chunk is longer than its size")
             self._next = _SIZE
         elif line:
-            _pair(line.decode("latin-1"))  # trailers belong to this hop: read and dropped
+            self._trailer(line)
         else:
             self.done = True
+        return 0
+
+    def _size(self, line: bytes) -> int:
+        if 0 < len(line) < 16 and not line.translate(None, _HEX):
+            return int(line, 16)
+        self._bound(len(line))
+        match = _CHUNK_LINE.fullmatch(line)
+        if not match:
+            raise ValueError("a chunk's size is malformed")
+        size = int(match[1], 16)
+        self._excess = max(0, self._excess + len(line) - 16 - 2 * size)
+        if self._excess > MAX_EXCESS:
+            raise ValueError("there is more of chunk extensions than of a body")
+        return size
+
+    def _trailer(self, line: bytes) -> None:
+        """Trailers belong to this hop: read and dropped."""
+        self._bound(len(line))
+        self._trailers += 1
+        self._excess += len(line)
+        if self._trailers > MAX_HEADERS or self._excess > MAX_HEAD:
+            raise ValueError("there are too many trailers")
+        if len(line.translate(None, CONTROLS)) != len(line):
+            raise ValueError("a header is malformed")
+        _split(line.decode("latin-1"))
+
+    def _bound(self, length: int) -> None:
+        """A line's length without its end, as far as it came."""
+        if length > (MAX_LINE if self._next != _TRAILER else MAX_HEAD):
+            raise ValueError(f"{self._next} is too long")
 
 
-def _pair(line: str) -> tuple[str, str]:
-    name, colon, value = line.partition(":")
-    if not colon or not name or name.strip(_TOKEN):
-        raise ValueError("a header is malformed")
-    return name, value.strip(" \t")
+def _split(lines: str) -> Pairs:
+    pairs: Pairs = []
+    if lines:
+        for line in lines.split("\r\n"):
+            name, colon, value = line.partition(":")
+            if not colon or not name or name.strip(_TOKEN):
+                raise ValueError("a header is malformed")
+            pairs.append((name, value.strip(" \t")))
+    return pairs
 
 
 def _stays_open(pairs: Pairs, current: bool) -> bool:

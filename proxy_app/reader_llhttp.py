@@ -1,94 +1,37 @@
-"""reader.Reader's twin on llhttp (httptools), where the parsing is C: the faster one on CPython.
+"""reader.Reader with llhttp (httptools) to split a head's lines, in C: the faster one on CPython.
 
-llhttp cannot be told that a response answers a HEAD request, and would wait for its body: there
-the other reader is used. It lets empty lines between responses pass, which say nothing. After an
-error, or a body that was not fed to the end, take a new one.
+All that is decided (where a head ends, how a body is framed, what is too long) is the Reader's own,
+and so is every head that does not begin in the usual way: one table of inputs holds the two equal.
 """
-
-from typing import Optional
 
 from httptools import HttpParserError, HttpResponseParser
 
-from proxy_app.framing import MAX_HEAD, MAX_HEADERS, body_framing
+from proxy_app.framing import MAX_HEADERS
 from proxy_app.headers import Pairs
-from proxy_app.reader import MAX_INTERIM
+from proxy_app.reader import CONTROLS, Reader
 
 
-class LlhttpReader:
+class LlhttpReader(Reader):
     """See reader.Reader."""
 
-    status: int
-    reason: str
-    pairs: Pairs
-    chunked: bool
-    length: Optional[int]
-    keep: bool
-
-    def __init__(self) -> None:
-        self._parser = HttpResponseParser(self)
-        self.begin()
-
-    def begin(self) -> None:
-        """Ready for a response."""
-        self.headed = self.done = self.surplus = False
-        self.pieces: list[bytes] = []
-        self._lines: Pairs = []
-        self._reason = b""
-        self._interim = self._unframed = 0
-
-    def feed(self, data: bytes) -> None:
-        """Take what the socket gave. Raises ValueError."""
-        count = len(self.pieces)
+    def _head(self, head: bytes) -> None:
+        line = head.partition(b"\r\n")[0]
+        status = line[9:12]
+        usual = line[:9] == b"HTTP/1.1 " and line[12:13] == b" " and b"200" <= status < b"600"
+        breaks = head.count(b"\r\n")
+        controls = len(head) - len(head.translate(None, CONTROLS))
+        if not usual or not status.isdigit() or controls != 2 * breaks or breaks > MAX_HEADERS:
+            return super()._head(head)
+        self.pairs: Pairs = []
         try:
-            self._parser.feed_data(data)
+            HttpResponseParser(self).feed_data(head + b"\r\n\r\n")
         except HttpParserError as error:
-            if not self.done:
-                raise ValueError("the response is malformed") from error
-            self.surplus = True
-        if not self.done:
-            self._bound(0 if len(self.pieces) > count else len(data))
-
-    def _bound(self, unframed: int) -> None:
-        """llhttp sets no limit to a head, to trailers or to a chunk's extension."""
-        self._unframed = self._unframed + unframed if unframed else 0
-        if self._unframed > MAX_HEAD or len(self._lines) > MAX_HEADERS:
-            raise ValueError("a header is too long")
-
-    # What llhttp calls. A response that nobody asked for may follow in the same bytes: what is
-    # known of the first one stays as it is.
-
-    def on_message_begin(self) -> None:
-        self.surplus = self.done
-
-    def on_status(self, reason: bytes) -> None:
-        self._reason += reason
+            raise ValueError("a header is malformed") from error
+        if len(self.pairs) != breaks:
+            raise ValueError("a header is malformed")
+        self.status, self.reason = int(status), line[13:].decode("latin-1")
+        return self._frame(current=True)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._lines.append((name.decode("latin-1"), value.decode("latin-1").rstrip(" \t")))
-
-    def on_headers_complete(self) -> None:
-        if self.done:
-            return
-        status: int = self._parser.get_status_code()
-        pairs, self._lines = self._lines, []  # trailers will come into another list
-        reason, self._reason = self._reason, b""
-        if status < 200:
-            self._interim += 1
-            if status < 100 or status == 101 or self._interim >= MAX_INTERIM:
-                raise ValueError("no final response")
-            return
-        if self._parser.get_http_version() not in ("1.1", "1.0") or len(pairs) > MAX_HEADERS:
-            raise ValueError("the response's head is malformed")
-        chunked, self.length = body_framing(pairs)
-        self.chunked = chunked and status not in (204, 304)
-        self.status, self.reason, self.pairs = status, reason.decode("latin-1"), pairs
-        self.keep = self._parser.should_keep_alive()
-        self.headed = True
-
-    def on_body(self, piece: bytes) -> None:
-        if not self.done:
-            self.pieces.append(piece)
-
-    def on_message_complete(self) -> None:
-        if self.headed and not self.done:
-            self.done = True
+        """Called by llhttp."""
+        self.pairs.append((name.decode("latin-1"), value.decode("latin-1").strip(" \t")))

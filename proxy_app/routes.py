@@ -24,6 +24,7 @@ from proxy_app.targets import climbs
 
 _KEYS = ("kind", "methods", "public", "upstream", "redirect")
 _PATH = re.compile(r"/|(/([A-Za-z0-9._~-]+|<[a-z_]+>))+")
+_HARMLESS = re.compile(r"[A-Za-z0-9_~-]+(\.[A-Za-z0-9_~-]+)*")
 _PARAMETER = re.compile(r"<([a-z_]+)>")
 
 
@@ -44,7 +45,7 @@ class Route:
     def target(self, parameters: Mapping[str, str]) -> str:
         """The upstream's path for these still percent-encoded segments. Raises NotFound."""
         for segment in parameters.values():
-            if not segment.isalnum() and climbs(segment):
+            if not _HARMLESS.fullmatch(segment) and climbs(segment):
                 raise NotFound("no such path")
         return self.template % parameters
 

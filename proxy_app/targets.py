@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote
 
 from proxy_app.faults import BadRequest
 
-_NOT_IN_URI = re.compile(r"[^!-~]|#")
+_NOT_IN_URI = re.compile(r"[^!\"$-~]")
 _NEVER = re.compile(r"[\x00-\x1f\x7f#]")
 _REFUSED = "the request target holds what no target may hold"
 _ABSOLUTE = re.compile(r"https?://([^/?@]+)(?=[/?]|\Z)", re.IGNORECASE)

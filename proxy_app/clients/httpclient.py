@@ -16,20 +16,13 @@ from proxy_app.body import Body
 from proxy_app.clients import Answer, Stream
 from proxy_app.faults import UpstreamFault, UpstreamTimeout
 from proxy_app.framing import CHUNK, body_framing, read_headers
+from proxy_app.gate import GuardedSocket
 from proxy_app.headers import Pairs
 from proxy_app.idle import Idle
 from proxy_app.settings import Settings
 from proxy_app.wire import REPEATABLE, body_on_the_wire, request_head, tls_context
 
 CANNOT = {
-    "refuses-bare-lf": "a line may end in LF alone (RFC 9112 §2.2)",
-    **dict.fromkeys(
-        ("refuses-signed-chunk-size", "refuses-prefixed-chunk-size", "refuses-spaced-chunk-size"),
-        "http.client reads chunk sizes with int()",
-    ),
-    "refuses-bare-lf-chunk-size": "http.client reads a chunk's size up to LF",
-    "refuses-bad-chunk-end": "http.client skips two bytes after a chunk, whatever they are",
-    "drops-what-is-out-of-step": "http.client reads ahead, and drops that with the answer",
     "hears-an-answer-while-it-sends": "nothing is read before the whole body is sent",
 }
 
@@ -147,6 +140,7 @@ class Client:
         except OSError as error:
             raise UpstreamFault("the upstream could not be reached") from error
         connection.sock.settimeout(self._read_timeout)
+        connection.sock = GuardedSocket(connection.sock, self._read_timeout)
         return connection
 
     def _done(self, connection: http.client.HTTPConnection, response: Response) -> None:

@@ -8,20 +8,19 @@ open ones. One that did not end cleanly is closed, never pooled.
 """
 
 import _socket
-import contextlib
 import select
 import socket
 import ssl
 import struct
-import sys
 import time
 from collections.abc import Iterator
-from typing import Any, Callable, Optional, Union
+from typing import Any, Optional, Union
 
 from proxy_app.body import Body
 from proxy_app.clients import Answer, Stream
 from proxy_app.faults import UpstreamFault, UpstreamTimeout
 from proxy_app.framing import CHUNK
+from proxy_app.gate import Patience, new_reader
 from proxy_app.headers import Pairs
 from proxy_app.idle import Idle
 from proxy_app.reader import Reader
@@ -30,13 +29,6 @@ from proxy_app.wire import REPEATABLE, body_on_the_wire, request_head, tls_conte
 
 SMALL = CHUNK  # a body up to this size is read whole: its connection is free again at once
 SEND_SLICE_S = 0.1  # how long a send may block before an early answer is looked for
-
-new_reader: Callable[[], Any] = Reader
-if sys.implementation.name == "cpython":
-    with contextlib.suppress(ImportError):
-        from proxy_app.reader_llhttp import LlhttpReader
-
-        new_reader = LlhttpReader
 
 _AT_ONCE = getattr(
     socket, "MSG_DONTWAIT", 0
@@ -181,6 +173,7 @@ class Connection:
     def read_head(self, reader: Any) -> None:
         """Receive until the head is whole. Raises _Stale where nothing comes at all."""
         receive = self.sock.recv
+        patience = None
         while not reader.headed:
             try:
                 data = receive(CHUNK)
@@ -191,12 +184,13 @@ class Connection:
                 raise kind("the upstream closed the connection without an answer")
             self._heard = True
             reader.feed(data)
+            if not reader.headed:
+                patience = patience or Patience(self._timeout_s)
+                patience.see(moved=False)
 
     def rest_of_body(self, reader: Any) -> Iterator[bytes]:
         """What a body of known length lacks. Raises ValueError when it ends short."""
         left = reader.length - sum(map(len, reader.pieces))
-        if reader is self.reader:
-            self.reader = new_reader()  # the old one will not see this body's end
         while left:
             piece = self.sock.recv(min(left, CHUNK))
             if not piece:
@@ -224,8 +218,10 @@ class Connection:
         self.sock.close()
 
     def _chunks(self, reader: Any) -> Iterator[bytes]:
+        patience = Patience(self._timeout_s)
         while True:
             pieces, reader.pieces = reader.pieces, []
+            patience.see(bool(pieces))
             yield from pieces
             if reader.done:
                 return

@@ -1,13 +1,13 @@
 """libcurl, each transfer stepped by a multi handle of its own, so that bodies stream both ways.
 
-A multi handle holds its connection, so idle handles are the pool. Waiting is done by
-`select`, which gevent patches. libcurl hands the head over line by line, and it is read as strictly
-as the other clients read it.
+A multi handle holds its connection, so idle handles are the pool; one whose socket has something to
+read is none. Waiting is done by `select`, which gevent patches. libcurl hands over the head line by
+line and the body as it came, chunks and all: both are read as strictly as by the other clients.
 """
 
 import contextlib
 import select
-import ssl
+import socket
 import time
 from collections.abc import Iterator
 from typing import Any, Optional
@@ -18,11 +18,12 @@ from proxy_app.body import Body
 from proxy_app.clients import Answer, Stream
 from proxy_app.faults import Fault, UpstreamFault, UpstreamTimeout
 from proxy_app.framing import CHUNK
+from proxy_app.gate import Patience
 from proxy_app.headers import Pairs
 from proxy_app.idle import Idle
 from proxy_app.reader import Reader
 from proxy_app.settings import Settings
-from proxy_app.wire import REPEATABLE, readable, request_head
+from proxy_app.wire import REPEATABLE, authorities, readable, request_head
 
 SMALL = CHUNK  # a body up to this size is read whole: its connection is free again at once
 WAIT_S = 0.25  # the longest single wait: libcurl has timeouts of its own to look after
@@ -30,10 +31,6 @@ UNWANTED = (b"Accept:", b"User-Agent:", b"Expect:")  # libcurl would add them
 
 CANNOT = {
     "refuses-folded-header": "libcurl unfolds it",
-    "refuses-bad-chunk-size": "libcurl skips what follows a chunk's size",
-    "refuses-bare-lf-chunk-size": "libcurl reads a chunk's size up to LF",
-    "refuses-long-extension": "libcurl skips what follows a chunk's size",
-    "drops-what-is-out-of-step": "libcurl drops what came with a chunked body's end",
 }
 
 
@@ -43,7 +40,7 @@ class Client:
     def __init__(self, settings: Settings):
         self._settings = settings
         self._root = f"{settings.upstream.scheme}://{settings.upstream.authority}"
-        self._idle: Idle[Transfer] = Idle(settings.pool, lambda _: True)  # libcurl looks itself
+        self._idle: Idle[Transfer] = Idle(settings.pool, Transfer.is_quiet)
 
     def exchange(self, method: str, target: str, headers: Pairs, body: Optional[Body]) -> Answer:
         """See clients.Client."""
@@ -52,15 +49,13 @@ class Client:
             transfer.start(method, self._root, target, headers, body)
             transfer.run_until_headed()
             return self._answer(method, transfer)
-        except BaseException as error:
+        except BaseException:
             transfer.close()
-            if isinstance(error, ValueError):
-                raise UpstreamFault("the upstream's answer was broken") from error
             raise
 
     def _answer(self, method: str, transfer: "Transfer") -> Answer:
         def ended(complete: bool) -> None:
-            self._idle.give(transfer, complete)
+            self._idle.give(transfer, complete and not transfer.head.surplus)
 
         head = transfer.head
         bodiless = method == "HEAD" or head.status in (204, 304)
@@ -82,15 +77,15 @@ class Transfer:
         self._settings = settings
         self._easy = pycurl.Curl()
         self._multi = pycurl.CurlMulti()
+        self._socket = -1
         self.done = False
 
     def start(
         self, method: str, root: str, target: str, headers: Pairs, body: Optional[Body]
     ) -> None:
         """Set everything, send nothing yet."""
-        self.head = Reader(head_only=True)
-        self._lines: list[bytes] = []
-        self._came: list[bytes] = []
+        self.head = Reader(head_only=method == "HEAD")
+        self._patience = Patience(self._settings.read_timeout)
         self._error: Optional[BaseException] = None
         self._moved_s = time.monotonic()
         self.done = False
@@ -122,13 +117,25 @@ class Transfer:
 
     def pieces(self) -> Iterator[bytes]:
         """The body as it comes."""
+        head = self.head
         while True:
-            came, self._came = self._came, []
+            came, head.pieces = head.pieces, []
             yield from came
-            if self.done and not self._came:
-                return
-            if not self._came:
-                self._step()
+            if head.pieces:
+                continue
+            if head.done or self.done:
+                break
+            self._step()
+        if not (head.done or head.endless):
+            raise UpstreamFault("the upstream broke off in the middle of a body")
+        while not self.done:  # libcurl has yet to see what the reader has
+            self._step()
+
+    def is_quiet(self) -> bool:
+        """Nothing to read on its connection: libcurl itself would take it for the next answer."""
+        if self._socket < 0:
+            return True  # libcurl has closed it
+        return not any(select.select([self._socket], [], [], 0))
 
     def close(self) -> None:
         with contextlib.suppress(pycurl.error):
@@ -138,21 +145,19 @@ class Transfer:
 
     def _options(self, root: str, target: str) -> list[tuple[int, Any]]:
         settings = self._settings
-        paths = ssl.get_default_verify_paths()
-        trusted = [(pycurl.CAINFO, str(settings.ca or paths.cafile or ""))]
-        if not settings.ca and paths.capath:
-            trusted.append((pycurl.CAPATH, paths.capath))
+        trusted = zip((pycurl.CAINFO, pycurl.CAPATH), authorities(settings.ca))
         return [
             (pycurl.URL, root + "/"),
             (pycurl.REQUEST_TARGET, target),
             (pycurl.NOPROXY, "*"),
             (pycurl.NOSIGNAL, 1),
             (pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1),
+            (pycurl.HTTP_TRANSFER_DECODING, 0),
             (pycurl.CONNECTTIMEOUT_MS, int(settings.connect_timeout * 1000)),
             (pycurl.BUFFERSIZE, CHUNK),
             (pycurl.UPLOAD_BUFFERSIZE, CHUNK),
-            (pycurl.HEADERFUNCTION, self._header),
-            (pycurl.WRITEFUNCTION, self._write),
+            (pycurl.HEADERFUNCTION, self._take),
+            (pycurl.WRITEFUNCTION, self._take),
             *((option, value) for option, value in trusted if value),
         ]
 
@@ -162,11 +167,12 @@ class Transfer:
         self._multi.perform()
         _, ended, failed = self._multi.info_read()
         if self._error:
-            raise self._error
+            raise _told(self._error, self.head.headed)
         if failed:
             raise _fault(failed[0][1], self.head.headed)
         if ended:
             self.done = True
+            self._socket = self._easy.getinfo(pycurl.ACTIVESOCKET)
             self._multi.remove_handle(self._easy)
         elif self._moved:
             self._moved_s = time.monotonic()
@@ -175,6 +181,8 @@ class Transfer:
 
     def _wait(self) -> None:
         while not self._moved:
+            if time.monotonic() - self._moved_s > self._settings.read_timeout:
+                raise UpstreamTimeout("the upstream did not answer in time")
             timeout = self._multi.timeout() / 1000
             wait = min(WAIT_S, timeout) if timeout >= 0 else WAIT_S
             readers, writers, others = self._multi.fdset()
@@ -183,11 +191,7 @@ class Transfer:
             else:  # a name is being looked up
                 time.sleep(min(wait, 0.01))
                 ready = False
-            if ready:
-                return
-            if time.monotonic() - self._moved_s > self._settings.read_timeout:
-                raise UpstreamTimeout("the upstream did not answer in time")
-            if timeout >= 0:  # libcurl wants to look at its own clock
+            if ready or timeout >= 0:  # or libcurl wants to look at its own clock
                 return
 
     def _read(self, size: int) -> "bytes | int":
@@ -198,20 +202,27 @@ class Transfer:
             self._error = error
             return int(pycurl.READFUNC_ABORT)
 
-    def _header(self, line: bytes) -> None:
-        self._moved = True
-        self._lines.append(line)
-        if line not in (b"\r\n", b"\n") or self.head.headed:  # headed: a trailer's end
-            return
+    def _take(self, data: bytes) -> Optional[int]:
+        """A line of the head, or a piece of the body in its chunks."""
+        head, self._moved = self.head, True
+        headed = head.headed
         try:
-            self.head.feed(b"".join(self._lines))
-        except ValueError as error:
+            head.feed(data)
+            self._patience.see(bool(head.pieces) or head.headed is not headed)
+        except (ValueError, OSError) as error:
             self._error = error
-        self._lines = []
+            return -1
+        return None
 
-    def _write(self, data: bytes) -> None:
-        self._moved = True
-        self._came.append(data)
+
+def _told(error: BaseException, headed: bool) -> BaseException:
+    """What a callback met, in the words of a Fault where it came from the upstream."""
+    if isinstance(error, socket.timeout):
+        return UpstreamTimeout("the upstream did not answer in time")
+    if isinstance(error, ValueError):
+        what = "broke off in the middle of a body" if headed else "answered with what is not HTTP"
+        return UpstreamFault(f"the upstream {what}")
+    return error
 
 
 def _fault(code: int, headed: bool) -> Fault:

@@ -1,7 +1,7 @@
 """urllib3's connection pool by itself, without PoolManager, retries or redirects.
 
-http.client parses underneath, leniently: what its email parser hides of a head cannot be refused
-here. Only the framing is checked again.
+http.client parses underneath, leniently: a Gate before its socket checks what comes. urllib3 would
+normalise the target: it is given "/", and the connection puts the target into the request line.
 """
 
 import http.client
@@ -16,6 +16,7 @@ from proxy_app.body import Body
 from proxy_app.clients import Answer, Stream
 from proxy_app.faults import Fault, UpstreamFault, UpstreamTimeout
 from proxy_app.framing import CHUNK, body_framing
+from proxy_app.gate import GuardedSocket
 from proxy_app.headers import Pairs
 from proxy_app.settings import Settings
 from proxy_app.wire import readable, tls_context
@@ -24,30 +25,45 @@ SMALL = CHUNK  # a body up to this size is read whole: its connection is free ag
 _FAILURES = (HTTPError, http.client.HTTPException, OSError, ValueError)
 
 CANNOT = {
-    **dict.fromkeys(
-        ("refuses-bare-cr", "refuses-bare-lf", "refuses-folded-header", "refuses-nul"),
-        "http.client's email parser takes it",
-    ),
-    **dict.fromkeys(
-        ("refuses-nameless-header", "refuses-no-header", "refuses-space-before-colon"),
-        "http.client's email parser takes the rest of the head for the body's begin",
-    ),
-    **dict.fromkeys(
-        ("refuses-cut-status", "refuses-cut-head"),
-        "http.client takes the connection's end for the head's",
-    ),
-    **dict.fromkeys(
-        ("refuses-signed-chunk-size", "refuses-prefixed-chunk-size", "refuses-spaced-chunk-size"),
-        "http.client reads chunk sizes with int()",
-    ),
-    "refuses-bare-lf-chunk-size": "http.client reads a chunk's size up to LF",
-    "refuses-bad-chunk-end": "http.client skips two bytes after a chunk, whatever they are",
-    "skips-early-hints": "http.client skips 100 only, and takes 103 for the answer",
-    "drops-what-is-out-of-step": "http.client reads ahead, and drops that with the answer",
-    "keeps-target": "urllib3 normalises the target: upper-case percent-encoding, no dot segments",
     "repeats-once": "urllib3 cannot repeat only what failed on a connection that was kept",
     "hears-an-answer-while-it-sends": "urllib3 reads nothing before the whole body is sent",
 }
+
+
+_TARGET = "X-Onehop-Target"  # never sent: the way for a target past urllib3's and requests' parsers
+
+
+def pools(patience_s: float) -> dict[str, Any]:
+    """urllib3's two kinds of pool, by scheme, with guarded connections."""
+    kinds = {}
+    for scheme, pool in (
+        ("http", urllib3.HTTPConnectionPool),
+        ("https", urllib3.HTTPSConnectionPool),
+    ):
+        connection = _guarded(pool.ConnectionCls, patience_s)
+        kinds[scheme] = type(pool.__name__, (pool,), {"ConnectionCls": connection})
+    return kinds
+
+
+def _guarded(kind: Any, patience_s: float) -> Any:
+    """urllib3's connection class with a Gate before its socket, and the target past its parser."""
+
+    class Guarded(kind):  # type: ignore[misc]
+        _target = ""
+
+        def connect(self) -> None:
+            super().connect()
+            self.sock: Any = GuardedSocket(self.sock, patience_s)
+
+        def request(self, method: str, url: str, *args: Any, headers: Any, **options: Any) -> None:
+            named = dict(headers)
+            self._target = named.pop(_TARGET)
+            super().request(method, url, *args, headers=named, **options)
+
+        def putrequest(self, method: str, url: str, *args: Any, **options: Any) -> None:
+            super().putrequest(method, self._target, *args, **options)
+
+    return Guarded
 
 
 class Client:
@@ -56,11 +72,10 @@ class Client:
     def __init__(self, settings: Settings):
         host, port = settings.upstream.host, settings.upstream.port
         timeout = Timeout(connect=settings.connect_timeout, read=settings.read_timeout)
-        kind: type[urllib3.HTTPConnectionPool] = urllib3.HTTPConnectionPool
         options: dict[str, Any] = {"maxsize": max(1, settings.pool), "timeout": timeout}
         if settings.upstream.scheme == "https":
-            kind = urllib3.HTTPSConnectionPool
             options["ssl_context"] = tls_context(settings.ca)
+        kind = pools(settings.read_timeout)[settings.upstream.scheme]
         self._pool = kind(host, port, **options)
 
     def exchange(self, method: str, target: str, headers: Pairs, body: Optional[Body]) -> Answer:
@@ -68,9 +83,9 @@ class Client:
         try:
             raw = self._pool.urlopen(
                 method,
-                target,
+                "/",
                 body=readable(body) if body else None,
-                headers=only_these(headers, body),
+                headers=only_these(target, headers, body),
                 retries=False,
                 redirect=False,
                 assert_same_host=False,
@@ -85,9 +100,10 @@ class Client:
         return answer_of(method, raw)
 
 
-def only_these(headers: Pairs, body: Optional[Body]) -> dict[str, str]:
-    """The headers, and none that urllib3 or requests would add on their own."""
+def only_these(target: str, headers: Pairs, body: Optional[Body]) -> dict[str, str]:
+    """The target, the headers, and none that urllib3 or requests would add on their own."""
     found = {"Accept-Encoding": SKIP_HEADER, "User-Agent": SKIP_HEADER, **dict(headers)}
+    found[_TARGET] = target
     if body and body.length is not None:
         found["Content-Length"] = str(body.length)
     return found

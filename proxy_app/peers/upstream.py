@@ -2,6 +2,7 @@
 
 Nothing is done to a message on the way: no redirect followed, no cookie kept, no content decoded,
 no header added. aiohttp itself repeats an idempotent request whose idle connection had been closed.
+What the upstream sends is checked before aiohttp parses it (guard.py).
 """
 
 import asyncio
@@ -11,8 +12,9 @@ from typing import Any, Callable, Optional, Union
 import aiohttp
 from yarl import URL
 
-from proxy_app.faults import Fault, Refused, UpstreamFault, UpstreamTimeout
+from proxy_app.faults import BadRequest, Fault, Refused, UpstreamFault, UpstreamTimeout
 from proxy_app.headers import Pairs
+from proxy_app.peers.guard import GuardedConnector, websocket
 from proxy_app.peers.relay import ABNORMAL, NO_CODE, Closed, Message
 from proxy_app.peers.rules import CHUNKED, Ask
 from proxy_app.settings import Settings
@@ -32,7 +34,7 @@ def new_session(settings: Settings) -> aiohttp.ClientSession:
     tls = {"ssl": tls_context(settings.ca)} if https else {}
     connect_s, read_s = settings.connect_timeout, settings.read_timeout
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=MAX_OPEN, **keep, **tls),
+        connector=GuardedConnector(read_s, limit=MAX_OPEN, **keep, **tls),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_s, sock_read=read_s),
         cookie_jar=aiohttp.DummyCookieJar(),
         skip_auto_headers=_NOT_ADDED,
@@ -85,6 +87,8 @@ async def exchange(
         if isinstance(body, Upload) and body.fault:
             raise body.fault from error
         raise as_fault(error) from error
+    except ValueError as error:
+        raise BadRequest("a header holds a line break") from error
 
 
 def as_fault(error: Exception) -> Fault:
@@ -118,6 +122,7 @@ async def open_websocket(
     session: aiohttp.ClientSession, ask: Ask, headers: Pairs, protocols: "list[str]"
 ) -> "aiohttp.ClientWebSocketResponse[Any]":
     """Shake hands with the upstream. Raises Refused, UpstreamFault, UpstreamTimeout."""
+    own = websocket.set(True)
     try:
         return await session.ws_connect(
             URL(ask.url, encoded=True), headers=headers, protocols=protocols,
@@ -127,6 +132,8 @@ async def open_websocket(
         raise Refused(error.status) from error
     except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
         raise as_fault(error) from error
+    finally:
+        websocket.reset(own)
 
 
 class AiohttpSide:

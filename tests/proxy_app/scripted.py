@@ -59,6 +59,12 @@ class Exchange:
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.close()
 
+    def reset(self) -> None:
+        """End the connection by a reset alone, with no FIN before it."""
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.source.close()
+        self.sock.close()
+
     def close(self) -> None:
         """Close the connection in order."""
         with contextlib.suppress(OSError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 
 from proxy_app.faults import UpstreamFault, UpstreamTimeout
 from tests.proxy_app.client_contract.rig import (
@@ -58,6 +59,33 @@ BROKEN = {
     "huge-chunk-size": CHUNKED + "f" * 17 + "\r\nok\r\n0\r\n\r\n",
     "bare-lf-chunk-size": CHUNKED + "2\nok\r\n0\r\n\r\n",
     "bad-chunk-end": CHUNKED + "2\r\nokXY0\r\n\r\n",
+    "status-below": "HTTP/1.1 099 X\r\nContent-Length: 2\r\n\r\nok",
+    "status-beyond": "HTTP/1.1 600 X\r\nContent-Length: 2\r\n\r\nok",
+    "status-long": "HTTP/1.1 2000 X\r\nContent-Length: 2\r\n\r\nok",
+    "status-signed": "HTTP/1.1 +20 X\r\nContent-Length: 2\r\n\r\nok",
+    "control-in-value": OK + "ETag: a\x01\r\nContent-Length: 2\r\n\r\nok",
+    "delete-in-value": OK + "ETag: a\x7f\r\nContent-Length: 2\r\n\r\nok",
+    "control-in-reason": "HTTP/1.1 200 O\x0bK\r\nContent-Length: 2\r\n\r\nok",
+    "cr-in-cookie": OK + "ETag: a\rSet-Cookie: F=1\r\nContent-Length: 2\r\n\r\nok",
+    "bare-lf-status": "HTTP/1.1 200 OK\nContent-Length: 2\r\n\r\nok",
+    "bad-name": OK + "X(Y): 1\r\nContent-Length: 2\r\n\r\nok",
+    "bytes-in-name": OK + "X\xe9: 1\r\nContent-Length: 2\r\n\r\nok",
+    "cut-name": OK + "Conte",
+    "huge-length": OK + "Content-Length: 9223372036854775809\r\n\r\nok",
+    "hex-length": OK + "Content-Length: 0x2\r\n\r\nok",
+    "empty-length": OK + "Content-Length:\r\n\r\nok",
+    "unknown-last-coding": OK + "Transfer-Encoding: chunked, gzip\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+    "identity-coding": OK + "Transfer-Encoding: identity\r\n\r\nok",
+    "chunks-in-1-0": "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+    "negative-chunk-size": CHUNKED + "-2\r\nok\r\n0\r\n\r\n",
+    "underscored-chunk-size": CHUNKED + "0_2\r\nok\r\n0\r\n\r\n",
+    "empty-chunk-size": CHUNKED + "\r\nok\r\n0\r\n\r\n",
+    "control-in-extension": CHUNKED + "2;a\x01\r\nok\r\n0\r\n\r\n",
+    "many-extensions": CHUNKED + ("1;" + "x" * 500 + "\r\nz\r\n") * 200 + "0\r\n\r\n",
+    "no-trailer": CHUNKED + "2\r\nok\r\n0\r\nno trailer\r\n\r\n",
+    "control-in-trailer": CHUNKED + "2\r\nok\r\n0\r\nA: b\0\r\n\r\n",
+    "many-trailers": CHUNKED + "2\r\nok\r\n0\r\n" + "A: 1\r\n" * 10_000 + "\r\n",
+    "long-trailers": CHUNKED + "2\r\nok\r\n0\r\n" + f"A: {'x' * 2000}\r\n" * 100 + "\r\n",
     "long-extension": CHUNKED + "2;" + "x" * 2**20 + "\r\nok\r\n0\r\n\r\n",
 }
 
@@ -120,6 +148,53 @@ def _limits(begun: str) -> Check:
         assert asker.upstream.ended.wait(5)
 
     return limits
+
+
+# What comes at first, and what then comes again and again, without an end.
+DRIPS = {
+    "status": ("HTTP/1.1 200 ", "x"),
+    "header": (OK + "A: ", "x"),
+    "headers": (OK, "A: 1\r\n"),
+    "interim": ("", "HTTP/1.1 102 Processing\r\n\r\n"),
+    "extension": (CHUNKED + "2;", "x"),
+    "trailer": (CHUNKED + "2\r\nok\r\n0\r\nA: ", "x"),
+    "trailers": (CHUNKED + "2\r\nok\r\n0\r\n", "A: 1\r\n"),
+}
+
+
+def _bounds(begin: str, drip: str) -> Check:
+    def bounds(hop: Hop) -> None:
+        """What drips on, never silent for long, is given up all the same, and its connection."""
+        ended = threading.Event()
+
+        def script(exchange: Exchange) -> None:
+            with contextlib.suppress(OSError):
+                exchange.send(begin)
+                while not ended.wait(0.06):
+                    exchange.send(drip)
+
+        asker = hop.start(script, read_timeout=0.3)
+        try:
+            fails((UpstreamTimeout, UpstreamFault), asker.read)
+        finally:
+            ended.set()
+
+    return bounds
+
+
+CHECKS.update({f"bounds-a-dripping-{name}": _bounds(*both) for name, both in DRIPS.items()})
+
+
+@check
+def refuses_a_reset_for_an_end(hop: Hop) -> None:
+    """A body without a length that ends in a reset is not whole."""
+
+    def script(exchange: Exchange) -> None:
+        exchange.send(OK + "\r\n", "x" * BIG)
+        time.sleep(0.05)
+        exchange.reset()
+
+    fails(UpstreamFault, hop.start(script).read)
 
 
 CHECKS["limits-the-wait"] = _limits("")

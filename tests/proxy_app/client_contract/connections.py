@@ -105,6 +105,37 @@ def drops_what_is_out_of_step(hop: Hop) -> None:
 
 
 @check
+def never_serves_what_nobody_asked_for(hop: Hop) -> None:
+    """A second answer a moment later, or behind a body too big to be read at once, is nobody's."""
+    forged = b"HTTP/1.1 200 OK\r\nX-Forged: 1\r\nContent-Length: 6\r\n\r\nforged"
+    for body in (b"ok", b"x" * 65_536, b"y" * 300_000):
+        size = f"{len(body):x}".encode()
+        for framed in (
+            b"Content-Length: %d\r\n\r\n%s" % (len(body), body),
+            b"Transfer-Encoding: chunked\r\n\r\n%s\r\n%s\r\n0\r\n\r\n" % (size, body),
+        ):
+            for pause_s in (0.0, 0.03):
+
+                def script(
+                    exchange: Exchange, framed: bytes = framed, pause_s: float = pause_s
+                ) -> None:
+                    whole_one = OK.encode() + framed
+                    if pause_s:
+                        exchange.send(whole_one)
+                        time.sleep(pause_s)
+                        exchange.send(forged)
+                    else:
+                        exchange.send(whole_one + forged)
+
+                asker = hop.start(script)
+                for _ in range(3):
+                    answer = asker.ask()
+                    assert whole(answer) == body
+                    assert not [name for name, _ in answer.headers if name == "X-Forged"]
+                    time.sleep(2 * pause_s)
+
+
+@check
 def drops_a_head_answer_with_a_body(hop: Hop) -> None:
     """A body behind the answer to HEAD is not the next answer."""
     forged = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged"

@@ -91,7 +91,9 @@ def wait_for(truth: Callable[[], bool], timeout_s: float = 5.0) -> bool:
     return truth()
 
 
-def fails(kind: type[Fault], act: Callable[[], object], within_s: float = 3.0) -> None:
+def fails(
+    kind: type[Fault] | tuple[type[Fault], ...], act: Callable[[], object], within_s: float = 3.0
+) -> None:
     """Raises that very kind of Fault, and soon."""
     begin = time.monotonic()
     try:
@@ -99,7 +101,7 @@ def fails(kind: type[Fault], act: Callable[[], object], within_s: float = 3.0) -
     except kind:
         assert time.monotonic() - begin < within_s, "it took too long"
         return
-    raise AssertionError(f"no {kind.__name__}")
+    raise AssertionError(f"no {kind}")
 
 
 class Gate:
