@@ -173,7 +173,7 @@ def measure_upstream(bench: Bench, scenario: str) -> UpstreamRecord | None:
     done = bench.load.block("direct", CAPACITY_S, 0, measured=False)
     used = bench.upstream_usage().cpu_s - before.cpu_s
     rate = done.requests / used if used else None
-    return UpstreamRecord(bench.upstream.argv, bench.upstream.version, rate)
+    return UpstreamRecord(bench.upstream.argv, bench.upstream.version, rate, scenario=scenario)
 
 
 def run_rounds(bench: Bench) -> None:

@@ -365,7 +365,8 @@ class UpstreamRecord:
     argv: tuple[str, ...]
     version: str
     capacity_rps: float | None = None  # CPU-bound rate of the stub alone on one core
-    fastest_hop_rps: float | None = None
+    fastest_hop_rps: float | None = None  # in a closed loop of the same scenario
+    scenario: str = ""  # that both rates are of; older runs do not say it
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from bench import stats
 from bench.bootstrap import Array
 from bench.disturbance import kept, measured_again, why_untrusted
 from bench.facts import Block, Disturbance, Facts, generator_s, kept_rate, send_lag_p99_ms
-from bench.model import ALONE, Cell, Load, PathName, Run, Summary, Verdict
+from bench.model import ALONE, Cell, Load, PathName, Run, Summary, UpstreamRecord, Verdict
 from bench.plan import EXTERNAL, NULL
 from bench.ranking import rank_intervals
 from bench.samples import (
@@ -72,7 +72,7 @@ def summarise(folder: Path) -> Run:
     every = ranked({**known, **fresh}.values())
     return replace(
         run,
-        upstream=run.upstream and replace(run.upstream, fastest_hop_rps=_fastest(every)),
+        upstream=run.upstream and _against_the_fastest(run.upstream, every),
         commands={
             str(cell.stack): tuple(shlex.join(argv) for argv in rounds[-1].commands)
             for cell, rounds in records.items()
@@ -134,10 +134,21 @@ def ranked(summaries: Iterable[Summary]) -> list[Summary]:
     return rows
 
 
-def _fastest(summaries: Iterable[Summary]) -> float | None:
-    """The highest rate of any hop: what the upstream's capacity is held against."""
-    rates = [s.rps.value for s in summaries if s.rps and s.cell.stack != NULL]
-    return max(rates, default=None)
+def _against_the_fastest(stub: UpstreamRecord, rows: Sequence[Summary]) -> UpstreamRecord:
+    """The stub with the highest rate of any hop that asks it for the same, as fast as it can.
+
+    An older run does not say what its stub was measured with: that is known where there is but one
+    scenario.
+    """
+    hops = [row for row in rows if row.cell.stack != NULL]
+    known = {row.cell.scenario for row in hops}
+    scenario = stub.scenario or (known.pop() if len(known) == 1 else "")
+    rates = [
+        row.rps.value
+        for row in hops
+        if row.rps and row.cell.scenario == scenario and not Load.parse(row.cell.load).is_open
+    ]
+    return replace(stub, scenario=scenario, fastest_hop_rps=max(rates, default=None))
 
 
 def _measured(folder: Path, record: RoundRecord) -> Measured:

@@ -1,12 +1,24 @@
 """Rounds on disk -> rows: written by the writer of results/, read back by summarise."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from bench.model import Cell, Load, PathName, Run, StackKey, Summary, Verdict, WarmCurve, WarmPoint
+from bench.model import (
+    Cell,
+    Load,
+    PathName,
+    Run,
+    StackKey,
+    Summary,
+    UpstreamRecord,
+    Verdict,
+    WarmCurve,
+    WarmPoint,
+)
 from bench.plan import NULL
 from bench.samples import (
     SAMPLE,
@@ -229,3 +241,30 @@ def test_warm_up_is_judged_over_rounds(tmp_path: Path) -> None:
     assert row.warm_kind == "warm-up"
     assert [curve.steady_requests for curve in row.warm_curves] == [400, 500, 600]
     assert row.warm_requests == 500
+
+
+def fastest(folder: Path, scenario: str) -> tuple[str, float | None]:
+    """What the stub of a run is held against, when it was measured with `scenario`."""
+    run = summarise(folder)
+    write_run(folder, replace(run, upstream=UpstreamRecord((), "1", 9000, None, scenario)))
+    stub = summarise(folder).upstream
+    assert stub is not None
+    return stub.scenario, stub.fastest_hop_rps
+
+
+def test_the_stub_is_held_against_the_fastest_of_its_scenario(tmp_path: Path) -> None:
+    """In a closed loop: an open one's rate was offered. An older run's only scenario is known."""
+    small, offered = cell("waitress", "c1"), cell("waitress", "p2000")
+    other = replace(cell("waitress", "c4"), scenario="tiny")
+    run_of(tmp_path, [small, offered])
+    write(tmp_path, small, extra_ms=0.4)
+    write(tmp_path, offered, extra_ms=0.4, seconds=0.2)
+    rates = {row.cell: row.rps for row in summarise(tmp_path).summaries}
+    rate = rates[small]
+    assert rate is not None
+    assert fastest(tmp_path, "read") == ("read", rate.value)
+    assert fastest(tmp_path, "") == ("read", rate.value)
+    write(tmp_path, other, extra_ms=0.1)
+    assert fastest(tmp_path, "read") == ("read", rate.value)
+    assert fastest(tmp_path, "") == ("", None)
+    assert fastest(tmp_path, "download") == ("download", None)

@@ -13,6 +13,7 @@ from bench.report.contrasts import Contrast, contrasts
 from bench.report.figures import duration, share
 from bench.report.findings import findings
 from bench.report.lines import Line, at_load, every_line, lines, loads, scenarios
+from bench.report.loads import rate_words, sharing
 from bench.report.plots import Plot
 from bench.report.table import Note, notes
 
@@ -34,6 +35,8 @@ class Section:
     contrasts: tuple[Contrast, ...]
     by_load: tuple[tuple[str, tuple[Line, ...]], ...]
     plots: tuple[Plot, ...]
+    rates: str  # what the column of requests a second holds
+    sharing: str  # the cores that several processes share
 
     @property
     def drawn(self) -> tuple[Plot, ...]:
@@ -66,6 +69,8 @@ def _section(run: Run, scenario: str, plots: list[Plot]) -> Section:
         tuple(contrasts(run, scenario)),
         tuple((load, _measured(every, load)) for load in order),
         tuple(plot for plot in plots if plot.scenario == scenario),
+        rate_words(run, scenario),
+        sharing(run, scenario),
     )
 
 

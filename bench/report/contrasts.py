@@ -180,8 +180,8 @@ def _extra(line: Line) -> Value:
 
 
 def _rate(line: Line) -> Value:
-    cell = line.saturated()
-    return Value(count(cell.rps.value), spread_count(cell.rps)) if cell and cell.rps else _NOTHING
+    rate = line.rate()
+    return Value(count(rate.value), spread_count(rate)) if rate else _NOTHING
 
 
 _NOTHING = Value(NOT_MEASURED)

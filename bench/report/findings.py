@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from bench.model import Run, Verdict
+from bench.model import Run, Topology, Verdict
 from bench.report.figures import TIMES, count, ms, percentile, with_spread
 from bench.report.lines import Ladder, Line, ladders, lines, overlap, told
-from bench.report.phrases import language, listed, many, prose, shape
+from bench.report.phrases import language, listed, many, processes, prose, shape
 from bench.report.rates import capacities, open_loops
 from bench.report.table import kinds, stories
 from bench.report.words import cheapest, main_scenario, throughput
@@ -35,20 +35,31 @@ def _ended(sentence: str) -> str:
 
 def _ladder(ladder: Ladder) -> str:
     first, last = ladder.steps[0][1], ladder.steps[-1][1]
-    a, b = first.saturated(), last.saturated()
-    if not (a and b and a.rps and b.rps and a.rps.value > 0):
+    a, b = first.rate(), last.rate()
+    if not (a and b and a.value > 0):
         return ""
     who = f"{first.stack.server} on {language(first.stack.interpreter)}"
     text = f"{who}, {shape(first).strip() or 'one process'} → {shape(last).strip()}: "
-    text += f"{count(a.rps.value)} → {count(b.rps.value)} requests/s"
-    if overlap(a.rps, b.rps):
+    text += f"{count(a.value)} → {count(b.value)} requests/s"
+    if overlap(a, b):
         text += ", no visible difference"
-    else:
-        text += f" ({b.rps.value / a.rps.value:.2f}{TIMES})"
+    elif not last.crowded:
+        text += f" ({b.value / a.value:.2f}{TIMES})"
+    text += f"; {processes(last)}{_sharing(last)}"
     before, after = first.extra(0.5), last.extra(0.5)
     if before and after:
         text += f"; extra p50 {ms(before.value)} → {ms(after.value)} ms"
     return f"{text}."
+
+
+def _sharing(line: Line) -> str:
+    """What makes a ladder's figures less than what its processes can do."""
+    topology = Topology.parse(line.stack.topology)
+    if line.crowded:
+        cores = f", more than there are{'' if line.cores else ', as far as is known'}"
+        return f"{cores}: what they bring on cores of their own is not measured here"
+    full = topology.balancer and topology.count == line.cores
+    return f", which {topology.balancer} shares" if full else ""
 
 
 def _tail(ordered: Sequence[Line]) -> str:
@@ -61,7 +72,7 @@ def _tail(ordered: Sequence[Line]) -> str:
             continue
         text = f"at {percentile(q)} the extra latency of {len(seen)} of {many(len(known), 'stack')}"
         text += " is told from zero"
-        if seen:
+        if len(seen) > 1:
             line, extra = min(seen, key=lambda pair: pair[1].value)
             text += f" (least: {prose(line)}, {with_spread(extra)})"
         parts.append(text)

@@ -37,6 +37,7 @@ class Line:
     throughput: Summary  # the cell at the largest load; the same one where there is one load
     cells: tuple[Summary, ...]  # every load, smallest first
     floor: Mapping[float, float] = field(default_factory=dict)
+    cores: int = 0  # that all processes of a hop share; 0: not known
 
     @property
     def ranked(self) -> bool:
@@ -61,6 +62,17 @@ class Line:
     def saturated(self) -> Summary | None:
         """The cell at the largest load, where it is OK."""
         return self.throughput if self.throughput.verdict is Verdict.OK else None
+
+    def rate(self) -> Interval | None:
+        """Requests/s at the largest load, as many as the hop can: of a closed loop alone, for the
+        rate of an open one was offered."""
+        cell = self.saturated()
+        return cell.rps if cell and not Load.parse(cell.cell.load).is_open else None
+
+    @property
+    def crowded(self) -> bool:
+        """Whether its server processes are more than the cores they run on, or those unknown."""
+        return Topology.parse(self.stack.topology).count > self.cores
 
     def warmed(self) -> Summary:
         """The cell that carries the warm-up curves; the latency cell where none does."""
@@ -149,8 +161,18 @@ def every_line(run: Run, scenario: str) -> list[Line]:
     if not stacks:
         return []
     floor = null_floor(run, scenario, order[0])
-    made = [_line(stack, cells, order, scenario, floor) for stack, cells in stacks.items()]
+    made = [
+        replace(_line(stack, cells, order, scenario, floor), cores=hop_cores(run))
+        for stack, cells in stacks.items()
+    ]
     return sorted(made, key=_place)
+
+
+def hop_cores(run: Run) -> int:
+    """Physical cores, or CPUs where those are not known, that every hop has; 0: not known."""
+    if run.machine is None:
+        return 0
+    return run.machine.target_cores or len(run.machine.target_cpus)
 
 
 def at_load(line: Line, load: str) -> Line:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bench.model import Run
 from bench.report.context import Section, markdown_line, sections, template
 from bench.report.contrasts import Contrast
+from bench.report.loads import load_words
 from bench.report.plots import Plot
 from bench.report.provenance import placement
 from bench.report.table import COLUMNS, Value
@@ -19,6 +20,7 @@ def render_markdown(run: Run, plots: list[Plot]) -> str:
         cautions=cautions(run),
         null=null_words(run),
         upstream=upstream_words(run),
+        loads=load_words(run),
         placement=placement(run.machine),
         sections=[(section, _table(section)) for section in sections(run, plots)],
         contrast_tables=_contrasts,

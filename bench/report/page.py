@@ -6,6 +6,7 @@ from markupsafe import Markup
 
 from bench.model import Run
 from bench.report.context import HERE, sections, template
+from bench.report.loads import load_words
 from bench.report.plots import Plot
 from bench.report.provenance import placement
 from bench.report.table import COLUMNS, DETAIL, stories
@@ -23,6 +24,7 @@ def render_html(run: Run, plots: list[Plot]) -> str:
         cautions=[said for said in cautions(run) if said != unfinished(run)],
         null=null_words(run),
         upstream=upstream_words(run),
+        loads=load_words(run),
         placement=placement(run.machine),
         sections=sections(run, plots),
         columns=COLUMNS,

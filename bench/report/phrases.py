@@ -18,7 +18,9 @@ def prose(line: Line) -> str:
         return f"{topology.before} alone"
     if line.stack.interpreter == "-":
         return "the hop that was already running"
-    return f"{line.stack.server} on {language(line.stack.interpreter)}{shape(line)}"
+    crowd = processes(line)
+    beside = f" ({crowd})" if crowd else ""
+    return f"{line.stack.server} on {language(line.stack.interpreter)}{shape(line)}{beside}"
 
 
 def language(interpreter: str) -> str:
@@ -35,9 +37,18 @@ def shape(line: Line) -> str:
     return f" with {topology.count} workers" if topology.count > 1 else ""
 
 
+def processes(line: Line) -> str:
+    """`4 processes on 1 core`, for a stack with several server processes; "" for one."""
+    number = Topology.parse(line.stack.topology).count
+    if number < 2:
+        return ""
+    return many(number, "process") + (f" on {many(line.cores, 'core')}" if line.cores else "")
+
+
 def many(number: int, noun: str) -> str:
-    """`1 port`, `4 ports`."""
-    return f"{count(number)} {noun}" if number == 1 else f"{count(number)} {noun}s"
+    """`1 port`, `4 ports`, `4 processes`."""
+    ending = "" if number == 1 else "es" if noun.endswith("s") else "s"
+    return f"{count(number)} {noun}{ending}"
 
 
 def listed(names: Sequence[str], most: int = 4) -> str:

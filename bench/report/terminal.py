@@ -14,6 +14,7 @@ from rich.text import Text
 
 from bench.model import Run
 from bench.report.lines import Line, lines, loads, scenarios
+from bench.report.loads import rate_words, sharing
 from bench.report.rates import capacities, open_loops
 from bench.report.table import COLUMNS, Column, Value, notes
 from bench.report.words import cautions, headline, null_words
@@ -43,8 +44,11 @@ def _print_scenario(run: Run, scenario: str, console: Console) -> None:
     ordered, order = lines(run, scenario), loads(run, scenario)
     ranked = [line for line in ordered if line.ranked]
     console.print()
-    about = f"[bold]{scenario}[/]  latency at {order[0]}, throughput at {order[-1]}"
+    rates = rate_words(run, scenario)
+    about = f"[bold]{scenario}[/]  latency at {order[0]}, {rates} at {order[-1]}"
     console.print(about, highlight=False)
+    if shared := sharing(run, scenario):
+        console.print(shared, style="dim", highlight=False)
     if ranked:
         console.print(_table(ranked, console.width))
     for sentence in (*capacities(run, scenario), *open_loops(run, scenario)):

@@ -62,11 +62,18 @@ def cheapest(ordered: Sequence[Line]) -> str:
     best = first[0].extra(0.5) if first else None
     if best is None:
         return ""
+    if best.low is None and len(ordered) == 1:
+        return f"{prose(first[0])} adds {ms(best.value)} ms at p50; one round gives no interval"
     if best.low is None:
         return (
             f"The smallest extra p50 seen is {ms(best.value)} ms, {prose(first[0])}; "
             "one round gives no interval, so no order"
         )
+    if sum(line.extra(0.5) is not None for line in ordered) == 1:
+        adds = f"adds {with_spread(best)} at p50"
+        seen = told(best, first[0].floor.get(0.5, 0.0))
+        nothing = "adds nothing at p50 that this machine can show"
+        return f"{prose(first[0])} {adds if seen else nothing}"
     if len(first) > 1:
         names = listed([prose(line) for line in first])
         return f"{names} tie for the cheapest hop: {_between(first)} more at p50"
@@ -88,16 +95,22 @@ def _between(tied: Sequence[Line]) -> str:
 
 
 def throughput(ordered: Iterable[Line]) -> str:
-    """Who answers the most requests a second at the largest load."""
-    cells = [(line, cell.rps) for line in ordered if (cell := line.saturated()) and cell.rps]
+    """Who answers the most requests a second at the largest load, which has to be a closed loop.
+
+    Of a single stack how many, for there is no most.
+    """
+    cells = [(line, rate) for line in ordered if (rate := line.rate())]
     if not cells:
         return ""
     best, top = max(cells, key=lambda pair: pair[1].value)
+    if len(cells) == 1:
+        text = f"{count(top.value)} {spread_count(top)}".rstrip()
+        return f"{prose(best)} answers {text} requests a second ({best.throughput.cell.load})."
     level = [prose(line) for line, rps in cells if line is not best and overlap(rps, top)]
     beside = f", level with {listed(level)}" if level else ""
-    rate = f"{count(top.value)} {spread_count(top)}".rstrip()
+    text = f"{count(top.value)} {spread_count(top)}".rstrip()
     return (
-        f"The most requests a second: {rate} by "
+        f"The most requests a second: {text} by "
         f"{prose(best)} ({best.throughput.cell.load}){beside}."
     )
 
@@ -141,8 +154,9 @@ def upstream_words(run: Run) -> str:
     stub = run.upstream
     if not (stub and stub.capacity_rps and stub.fastest_hop_rps):
         return ""
+    of = f" of {stub.scenario}" if stub.scenario else ""
     return (
-        f"The upstream stub alone carries {count(stub.capacity_rps)} requests/s on its core, "
+        f"The upstream stub alone carries {count(stub.capacity_rps)} requests/s{of} on its core, "
         f"{stub.capacity_rps / stub.fastest_hop_rps:.1f} times the fastest hop's "
         f"{count(stub.fastest_hop_rps)}."
     )

@@ -81,7 +81,7 @@ PLOTS = (
         "interpreters",
         "CPython against PyPy",
         "The stacks that ran on both. Latency and CPU: left is better; requests/s: right.",
-        lambda chart: bool(pairs(chart.lines)),
+        lambda chart: any(line.extra(0.5) for pair in pairs(chart.lines) for line in pair),
         "no stack ran on both interpreters",
         forest.interpreters,
     ),
@@ -89,7 +89,8 @@ PLOTS = (
         "scaling",
         "More ports, more workers",
         "The first step is one process alone. Solid: behind a balancer; dashed: the server's own "
-        "workers.",
+        "workers. More processes than the cores named below share them, with the balancer: that is "
+        "no measure of what they bring on cores of their own.",
         lambda chart: bool(ladders(chart.lines)),
         "no stack ran on more than one number of processes",
         trends.scaling,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from bench.model import Interval
+from bench.model import Interval, Topology
 from bench.report.lines import Line
+from bench.report.phrases import many
 
 Measure = Callable[[Line], Interval | None]
 
@@ -23,6 +24,16 @@ class Chart:
     small: str  # of latency
     large: str  # of throughput
     every: tuple[Line, ...] = ()
+
+    def about(self, text: str) -> str:
+        """A subtitle: the scenario, `text`, and what several processes of one stack share."""
+        cores = {
+            line.cores
+            for line in (*self.lines, *self.every)
+            if Topology.parse(line.stack.topology).count > 1 and line.cores
+        }
+        shared = "".join(f"; all processes of a stack on {many(one, 'core')}" for one in cores)
+        return f"{self.scenario}{text}{shared}"
 
 
 def known(chart: Chart) -> list[Line]:
@@ -52,10 +63,16 @@ def _where(line: Line) -> str:
     return "" if line.stack.topology == "1" else f" · {line.stack.topology}"
 
 
+def measured(
+    measures: Iterable[tuple[str, Measure]], lines: Sequence[Line]
+) -> list[tuple[str, Measure]]:
+    """Those that some line has: no panel is drawn empty."""
+    return [(title, one) for title, one in measures if any(one(line) for line in lines)]
+
+
 def rps(line: Line) -> Interval | None:
-    """Verified responses a second at the largest load."""
-    cell = line.saturated()
-    return cell.rps if cell else None
+    """Verified responses a second at the largest load, where that is a closed loop."""
+    return line.rate()
 
 
 def cpu(line: Line) -> Interval | None:

@@ -27,7 +27,7 @@ def distributions(chart: Chart) -> Figure:
     """Response times direct and proxied, a panel a server; the tail is stretched."""
     groups = by_server(with_distribution(chart))
     figure, axes_list = _multiples(
-        groups, "Response times, direct and through the hop", f"{chart.scenario}, {chart.small}"
+        groups, "Response times, direct and through the hop", chart.about(f", {chart.small}")
     )
     everything = [line for group in groups.values() for line in group]
     low = min(min(line.latency.direct_cdf_ms or (math.inf,)) for line in everything)
@@ -73,7 +73,7 @@ def warm_up(chart: Chart) -> Figure:
     """p50 from the fresh start on, a line a round; dashed where it never became steady."""
     groups = by_server(with_warm_up(chart))
     figure, axes_list = _multiples(
-        groups, "Warm-up, from a fresh start", f"{chart.scenario}: a line a round"
+        groups, "Warm-up, from a fresh start", chart.about(": a line a round")
     )
     everything = [line for group in groups.values() for line in group]
     points = [p for line in everything for curve in line.warmed().warm_curves for p in curve.points]

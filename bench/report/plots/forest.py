@@ -16,7 +16,16 @@ from bench.report.figures import percentile
 from bench.report.lines import Line, bounds, pairs
 from bench.report.plots import canvas
 from bench.report.plots.canvas import BAND, DIRECT, FOOT, HEAD, INK, look
-from bench.report.plots.chart import Chart, Measure, cpu, known, rps, short, without_interpreter
+from bench.report.plots.chart import (
+    Chart,
+    Measure,
+    cpu,
+    known,
+    measured,
+    rps,
+    short,
+    without_interpreter,
+)
 
 ROW = 0.27  # inches a row
 # Largest over smallest value from which a panel's scale is logarithmic: more where it has to
@@ -30,7 +39,7 @@ def extra_latency(chart: Chart) -> Figure:
     rows = known(chart)
     qs = [q for q in QUANTILES if any(line.extra(q) for line in rows)]
     height = HEAD + FOOT + ROW * len(rows)
-    figure = canvas.blank("Extra latency of the hop", f"{chart.scenario}, {chart.small}", height)
+    figure = canvas.blank("Extra latency of the hop", chart.about(f", {chart.small}"), height)
     left, gap = canvas.label_width([short(line) for line in rows]), 0.28
     width = (canvas.WIDTH - left - 0.2 - gap * (len(qs) - 1)) / len(qs)
     for index, q in enumerate(qs):
@@ -98,15 +107,16 @@ def interpreters(chart: Chart) -> Figure:
     """CPython against PyPy: extra p50, throughput and CPU of the stacks that ran on both."""
     twins = pairs(chart.lines)
     height = HEAD + FOOT + 1.6 * ROW * len(twins)
-    figure = canvas.blank("CPython against PyPy", f"{chart.scenario}: same server, both", height)
+    figure = canvas.blank("CPython against PyPy", chart.about(": same server, both"), height)
     labels = [without_interpreter(one) for one, _ in twins]
-    measures: tuple[tuple[str, Measure], ...] = (
+    every: tuple[tuple[str, Measure], ...] = (
         (f"extra p50 (ms), {chart.small}", lambda line: line.extra(0.5)),
         (f"requests/s, {chart.large}", rps),
         (f"CPU (µs/request), {chart.large}", cpu),
     )
+    measures = measured(every, [line for pair in twins for line in pair])
     left, gap = canvas.label_width(labels), 0.35
-    width = (canvas.WIDTH - left - 0.2 - gap * 2) / 3
+    width = (canvas.WIDTH - left - 0.2 - gap * (len(measures) - 1)) / max(len(measures), 1)
     for index, (title, measure) in enumerate(measures):
         place = left + index * (width + gap)
         axes = canvas.panel(figure, place, FOOT, width, 1.6 * ROW * len(twins))

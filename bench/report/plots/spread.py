@@ -28,7 +28,7 @@ def spread(chart: Chart) -> Figure:
     rows = sorted(counted(chart), key=lambda line: (len(_shares(line)), _unevenness(line)))
     labels = [short(line) for line in rows]
     height = HEAD + FOOT + ROW * len(rows)
-    figure = canvas.blank("Spread over the backends", f"{chart.scenario}, {chart.large}", height)
+    figure = canvas.blank("Spread over the backends", chart.about(f", {chart.large}"), height)
     left = canvas.label_width(labels)
     axes = canvas.panel(figure, left, FOOT, canvas.WIDTH - left - 0.2, ROW * len(rows))
     for place, line in enumerate(rows):

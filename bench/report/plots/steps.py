@@ -26,7 +26,7 @@ def hop_by_hop(chart: Chart) -> Figure:
     rows = hops(chart.every)
     labels = [_label(row) for row in rows]
     height = HEAD + FOOT + ROW * len(rows)
-    figure = canvas.blank("Hop by hop", f"{chart.scenario}, {chart.small}: p50", height)
+    figure = canvas.blank("Hop by hop", chart.about(f", {chart.small}: p50"), height)
     left = canvas.label_width(labels)
     axes = canvas.panel(figure, left, FOOT, canvas.WIDTH - left - 0.2, ROW * len(rows))
     axes.set_xlim(0, TOO_FAR * max(_at(row.both).proxied_ms for row in rows))

@@ -14,20 +14,22 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from bench.report.lines import Ladder, Line, bounds, delta, ladders
+from bench.report.phrases import many
 from bench.report.plots import canvas
 from bench.report.plots.canvas import DIRECT, FOOT, HEAD, INK, PAPER, look
-from bench.report.plots.chart import Chart, Measure, rps, short
+from bench.report.plots.chart import Chart, Measure, measured, rps, short
 
 
 def scaling(chart: Chart) -> Figure:
     """Throughput and extra p50 against the number of server processes."""
     found = ladders(chart.lines)
     height = HEAD + FOOT + max(2.6, 0.24 * len(found))
-    figure = canvas.blank("More processes", f"{chart.scenario}: ports or workers", height)
-    measures: tuple[tuple[str, Measure], ...] = (
+    figure = canvas.blank("More processes", chart.about(": ports or workers"), height)
+    every: tuple[tuple[str, Measure], ...] = (
         (f"requests/s, {chart.large}", rps),
         (f"extra p50 (ms), {chart.small}", lambda line: line.extra(0.5)),
     )
+    measures = measured(every, [line for ladder in found for _, line in ladder.steps])
     names = canvas.label_width([_ladder_name(ladder) for ladder in found])
     width = (canvas.WIDTH - names - 0.3 - 2 * 0.75) / 2
     for index, (title, measure) in enumerate(measures):
@@ -42,7 +44,7 @@ def scaling(chart: Chart) -> Figure:
         axes.set_xlim(counts[0] * 0.9, counts[-1] * 1.1)
         axes.set_ylim(bottom=0)
         canvas.linear(axes, "y")
-        axes.set_xlabel("server processes", color=INK)
+        axes.set_xlabel(f"server processes{_on(found)}", color=INK)
         axes.set_title(title, color=INK, size=9, loc="left")
     handles = [_ladder_handle(ladder, number) for number, ladder in enumerate(found)]
     figure.legend(
@@ -56,6 +58,12 @@ def scaling(chart: Chart) -> Figure:
         borderaxespad=0,
     )
     return figure
+
+
+def _on(found: Sequence[Ladder]) -> str:
+    """` (on 1 core)`: what they all share."""
+    cores = found[0].steps[0][1].cores
+    return f" (on {many(cores, 'core')})" if cores else ""
 
 
 _LADDER_MARKERS = "osD^vP*X<>"
@@ -118,7 +126,7 @@ def throughput_latency(chart: Chart) -> Figure:
     absent = sum(rps(line) is not None for line in chart.lines) - len(found)
     gone = f"; {absent} with too few requests for a p99 left out" if absent else ""
     title = "Throughput and latency under saturation"
-    figure = canvas.blank(title, f"{chart.scenario}, {chart.large}{gone}", height)
+    figure = canvas.blank(title, chart.about(f", {chart.large}{gone}"), height)
     axes = canvas.panel(figure, 0.75, FOOT, 5.7, height - HEAD - FOOT)
     rates, waits = [point[0] for point in found], [point[1] for point in found]
     low, high = min(rates) * 0.8, max(rates) * 1.1
