@@ -1,8 +1,8 @@
 """bencher.json: Bencher Metric Format, for `bencher run --adapter json --file bencher.json`.
 
 `latency` and `latency-p99` are the extra latency at p50 and p99 in nanoseconds, the unit of
-Bencher's own latency measure; `throughput` is verified responses a second. Bounds are the 95%
-interval. https://bencher.dev/docs/reference/bencher-metric-format/
+Bencher's own latency measure; `throughput` is verified responses a second in a closed loop. Bounds
+are the 95% interval. https://bencher.dev/docs/reference/bencher-metric-format/
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from bench.exports.cells import CellMedians
+from bench.exports.cells import CellMedians, throughput
 from bench.model import Interval, Run, Summary
 
 MEASURES = {"latency": 0.5, "latency-p99": 0.99}
@@ -27,8 +27,8 @@ def encode(run: Run, cells: Sequence[CellMedians]) -> bytes:
 def _measures(row: Summary) -> dict[str, dict[str, float]]:
     extra = {delta.q: delta.extra_ms for delta in row.quantiles}
     measures = {name: _metric(extra[q], NS_PER_MS) for name, q in MEASURES.items() if q in extra}
-    if row.rps:
-        measures["throughput"] = _metric(row.rps, 1.0)
+    if rate := throughput(row):
+        measures["throughput"] = _metric(rate, 1.0)
     return measures
 
 

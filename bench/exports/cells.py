@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.censored import censored, quantile
-from bench.model import PathName, Summary
+from bench.model import Interval, Load, PathName, Summary
 from bench.samples import RoundRecord
 
 
@@ -78,3 +78,8 @@ def _medians(one: RoundRows, path: PathName) -> tuple[float, ...]:
     times = censored(rows["latency_ns"], rows["error"] == 0)
     medians = (quantile(times[rows["block"] == index], 0.5) for index in np.unique(rows["block"]))
     return tuple(median for median in medians if median is not None)
+
+
+def throughput(row: Summary) -> Interval | None:
+    """Requests/s of a closed loop; an open one's rate was offered, and is no throughput."""
+    return None if Load.parse(row.cell.load).is_open else row.rps

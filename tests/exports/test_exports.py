@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bench.exports import PER_CELL, PER_RUN, write_exports
+from bench.exports import PER_CELL, PER_RUN, bencher, github_action, write_exports
+from bench.exports.cells import CellMedians
 from bench.model import HarnessError, Run
 from bench.samples import samples_file, write_run
 
@@ -74,6 +76,16 @@ def test_github_action_benchmark(sample: Any) -> None:
     assert [(one["value"], one["unit"]) for one in bigger] == [(2000, "requests/s")] * 2
     names = [one["name"] for one in (*smaller, *bigger)]
     assert len(set(names)) == len(names)
+
+
+def test_an_offered_rate_is_no_throughput(sample: Any) -> None:
+    """An open loop has its latencies in each dashboard, and no throughput in any."""
+    row = sample.run.summaries[0]
+    opened = CellMedians(replace(row, cell=replace(row.cell, load="p500")), ())
+    (measures,) = json.loads(bencher.encode(sample.run, [opened])).values()
+    assert set(measures) == {"latency", "latency-p99"}
+    assert json.loads(github_action.encode_throughput(sample.run, [opened])) == []
+    assert len(json.loads(github_action.encode_latency(sample.run, [opened]))) == 2
 
 
 def test_broken_samples_are_said(sample: Any) -> None:
