@@ -370,6 +370,15 @@ class UpstreamRecord:
 
 
 @dataclass(frozen=True)
+class PlacementBias:
+    """How much longer (ms) a quantile of the direct path is with a core of its own for the stub."""
+
+    scenario: str
+    q: float
+    extra_ms: Interval
+
+
+@dataclass(frozen=True)
 class Run:
     """Everything that a report says (run.json, schema 1)."""
 
@@ -391,6 +400,7 @@ class Run:
     summaries: tuple[Summary, ...] = ()
     null: tuple[Summary, ...] = ()  # A/A: direct against direct, one per scenario and load
     floor: str = ""  # the short calibration at the run's start, in words
+    bias: tuple[PlacementBias, ...] = ()  # where the stub shares the generator's core
     capacities: tuple[CapacityRow, ...] = ()  # of a run with --slo
     warnings: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()  # of a hop of the reader's own: which address a name was

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench import stats
+from bench.bias import widened
 from bench.bootstrap import Array
 from bench.disturbance import kept, measured_again, why_untrusted
 from bench.facts import Block, Disturbance, Facts, generator_s, kept_rate, send_lag_p99_ms
@@ -100,6 +101,10 @@ def summarise_cell(
         return failed
     apart = bool(run.machine and run.machine.stub_cpus)
     row = _figures(failed, rounds, run.seed, apart)
+    if base.cell.stack not in (NULL, EXTERNAL):
+        deltas = (row.quantiles, row.service_quantiles)
+        mine, service = (widened(one, run.bias, base.cell.scenario) for one in deltas)
+        row = replace(row, quantiles=mine, service_quantiles=service)
     breaches = next((r.reason for r in records if r.reason), "")
     if failure:
         return row

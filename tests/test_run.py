@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from bench.calibrate.placement import is_shared
 from bench.samples import open_run
 from bench.upstream import start_upstream
 from tests.verbs import ROOT, begin, bench
@@ -114,6 +115,7 @@ def test_run_json_says_how_it_was_done(finished: Path) -> None:
     assert any("waitress" in line for lines in run["commands"].values() for line in lines)
     assert {row["cell"]["load"] for row in run["null"]} == {"c1", "c4"}
     assert 0 < run["measured_s"] < run["duration_s"]
+    assert {one["scenario"] for one in run["bias"]} == ({"read"} if is_shared() else set())
 
 
 def test_the_report_comes_back_from_the_samples(finished: Path) -> None:

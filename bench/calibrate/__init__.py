@@ -14,7 +14,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench import machine
-from bench.calibrate import disturbed, effects, generators, linter, omission, rate, truth
+from bench.calibrate import (
+    disturbed,
+    effects,
+    generators,
+    linter,
+    omission,
+    placement,
+    rate,
+    truth,
+)
 from bench.calibrate.finding import Finding
 from bench.calibrate.report import write_report
 from bench.calibrate.rig import Rig, open_rig
@@ -53,6 +62,7 @@ CHECKS = (
         270,
         lambda rig, say: effects.judge_effects(effects.measure_effects(rig, say), rig.seed),
     ),
+    Check("placement", 20, placement.check),
     Check("disturbed", 150, lambda rig, say: disturbed.judge(disturbed.measure(rig))),
     Check("linter", 1, lambda rig, say: linter.judge()),
 )

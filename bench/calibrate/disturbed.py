@@ -14,18 +14,17 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-
-import numpy as np
 
 from bench import machine, processes
 from bench.calibrate import stranger
+from bench.calibrate.blocks import Block, rows_of, watched
 from bench.calibrate.finding import Finding, Row
 from bench.calibrate.rig import Rig, paired_order, round_samples
-from bench.disturbance import Seen, again, kept, why_disturbed, why_untrusted
+from bench.disturbance import why_untrusted
 from bench.machine.observer import Observer
-from bench.model import HarnessError, PathName, QuantileDelta
+from bench.model import HarnessError, QuantileDelta
 from bench.processes import ROOT
 from bench.stats import block_deltas
 
@@ -37,19 +36,6 @@ NOTICED, OVERLAP = 0.95, 0.2  # of the blocks that the stranger had for such a s
 SHOWN = (0.5, 0.9, 0.99)
 SIDES = ("hop", "generator")
 Spells = Sequence[tuple[int, int]]  # perf_counter_ns: from, to
-
-
-@dataclass(frozen=True)
-class Block:
-    """What bench.disturbance asks for. `begin`, `end`: perf_counter_ns."""
-
-    path: PathName
-    index: int
-    seen: Seen
-    disturbed: str
-    begin: int
-    end: int
-    extra: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,26 +77,11 @@ def _run(rig: Rig, side: str, number: int, *, always: bool) -> Ran:
         _stranger(rig.folder, cpu, rng.randrange(1 << 30), always) as spells,
     ):
         rig.aim("none", f"constant:{DELAY_MS:g}", LOAD)
-        observer.begin()
-        blocks = again(
-            paired_order(rng, PAIRS),
-            lambda path, index: _block(rig, observer, path, index),
-            lambda block: replace(block, extra=True),
-        )
-        rows = rig.samples()
-    used = kept(blocks)
-    chosen = rows[np.isin(rows["block"], [block.index for block in used])]
-    deltas = block_deltas(round_samples(chosen), number)
+        order = paired_order(rng, PAIRS)
+        blocks = watched(order, observer, lambda path, index: rig.block(path, BLOCK_S, index))
+        rows = rows_of(rig.samples(), blocks)
+    deltas = block_deltas(round_samples(rows), number)
     return Ran(side, always, blocks, deltas, why_untrusted([blocks]), tuple(spells))
-
-
-def _block(rig: Rig, observer: Observer, path: PathName, index: int) -> Block:
-    before = observer.look()
-    done = rig.block(path, BLOCK_S, index)
-    seen = observer.since(before)
-    end = done.started_ns + int(1e9 * (done.seconds + done.drain_s))
-    # Both paths end at the server on the hop's core: a run's direct path has nothing there.
-    return Block(path, index, seen, why_disturbed(seen, "proxied"), done.started_ns, end)
 
 
 @contextmanager

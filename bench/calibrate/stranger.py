@@ -30,12 +30,14 @@ class Stranger:
         self.spells: list[tuple[int, int]] = []
 
     def run(self) -> None:
-        while not self._stopped:
+        while True:
             begin = time.perf_counter_ns()
             end = begin + int(self._rng.uniform(*ON_S) * 1e9)
             while not self._stopped and (self._always or time.perf_counter_ns() < end):
                 pass
             self.spells.append((begin, time.perf_counter_ns()))
+            if self._stopped:
+                return
             rest = time.monotonic() + self._rng.uniform(*OFF_S)
             while not self._stopped and (left := rest - time.monotonic()) > 0:
                 time.sleep(min(left, 0.05))

@@ -16,6 +16,7 @@ from rich.console import Console
 
 from bench import limits, machine
 from bench.calibrate import measure_floor
+from bench.calibrate.placement import Instrument, is_shared, measure_bias, wanted
 from bench.capacity import Objective
 from bench.catalog import catalog
 from bench.disk import explained
@@ -27,7 +28,7 @@ from bench.interpreters import resolve_name
 from bench.keeping import forget_urls, keep_urls, whole_urls
 from bench.listing import print_catalog, print_plan
 from bench.masking import masked, masked_all
-from bench.model import Load, Run, UserError
+from bench.model import Load, PlacementBias, Run, UserError
 from bench.outside import Outside, look
 from bench.plan import Catalog, Plan, Selection, make_plan
 from bench.prepare import Prepared, describe, prepare
@@ -211,7 +212,18 @@ def _note_instruments(bench: Bench) -> None:
     seed = bench.plan.selection.seed
     floor = measure_floor(bench.load, bench.direct, bench.folder, seed, FLOOR_S).words
     bench.watch.say(floor)
-    write_run(bench.folder, replace(open_run(bench.folder), upstream=upstream, floor=floor))
+    run = replace(open_run(bench.folder), upstream=upstream, floor=floor)
+    write_run(bench.folder, replace(run, bias=run.bias or _measure_bias(bench)))
+
+
+def _measure_bias(bench: Bench) -> tuple[PlacementBias, ...]:
+    """Of the run's own placement, where the stub has no core to itself."""
+    if bench.upstream is None or not is_shared():
+        return ()
+    scenarios = [cell.scenario for planned in bench.plan.rounds for cell in planned.cells]
+    seed = bench.plan.selection.seed
+    by = Instrument(bench.load, bench.upstream, bench.observer, bench.folder, seed)
+    return measure_bias(by, wanted(scenarios))
 
 
 def _search_capacities(bench: Bench) -> None:

@@ -78,7 +78,8 @@ def place(hardware: Hardware) -> Placement:
 
 _SHARED_STUB = (
     "two physical cores: the upstream stub shares the generator's, so that a direct request wakes "
-    "no core that idles and a proxied one does. With three cores the stub has its own"
+    "no core that idles and a proxied one does. How much that is was measured and is part of every "
+    "interval; with three cores the stub has its own"
 )
 
 

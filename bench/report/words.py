@@ -25,6 +25,7 @@ from bench.report.lines import (
     told,
 )
 from bench.report.phrases import listed, many, prose
+from bench.report.provenance import bias_words
 
 STUB_FACTOR = 5  # the stub must carry this many times the fastest hop's rate
 FEW_ROUNDS = 3
@@ -120,7 +121,7 @@ def null_words(run: Run) -> list[str]:
     if not run.null:
         return ["No null run (direct against direct) was made: the noise floor is not known."]
     floor = [f"At the run's start: {run.floor}."] if run.floor else []
-    return [_null(run, summary) for summary in run.null] + floor
+    return [_null(run, summary) for summary in run.null] + floor + bias_words(run)
 
 
 def unfinished(run: Run) -> str:

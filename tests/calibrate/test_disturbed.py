@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from bench.calibrate import stranger
-from bench.calibrate.disturbed import DELAY_MS, SIDES, Block, Ran, judge
+from bench.calibrate.blocks import Block
+from bench.calibrate.disturbed import DELAY_MS, SIDES, Ran, judge
 from bench.disturbance import Seen, Side
 from bench.machine import PLACEMENT
 from bench.model import Interval, PathName, QuantileDelta
