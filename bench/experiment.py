@@ -48,7 +48,7 @@ from bench.samples import (
     samples_file,
     write_round,
 )
-from bench.stack import Stack, open_stack
+from bench.stack import MemoryWatch, Stack, open_stack
 from bench.upstream import ALIASES, Upstream, start_upstream
 from bench.verify import excused_checks, verify
 from bench.warm import LIMITS, is_over, is_steady
@@ -283,11 +283,14 @@ def measure(bench: Bench, record: RoundRecord, stack: Stack | None) -> None:
     counted = _passed_on(bench, stack)
     order = block_order(plan.selection.seed, cell, record.round, plan.pairs)
     bench.observer.begin()
-    blocks = again(
-        order,
-        lambda path, index: load_block(bench, stack, path, block_s, index, measured=True),
-        lambda block: replace(block, extra=True),
-    )
+    memory = MemoryWatch(stack)
+
+    def block(path: PathName, index: int) -> BlockRecord:
+        done = load_block(bench, stack, path, block_s, index, measured=True)
+        memory.look()
+        return done
+
+    blocks = again(order, block, lambda block: replace(block, extra=True))
     disturbed = any(block.disturbed for block in blocks)
     disturber = bench.observer.name_disturber() if disturbed else ""
     bench.load.save(samples_file(bench.folder, cell, record.round))
@@ -295,6 +298,7 @@ def measure(bench: Bench, record: RoundRecord, stack: Stack | None) -> None:
         after - before for before, after in zip(counted, _passed_on(bench, stack), strict=True)
     )
     found = replace(record, blocks=blocks, spread=tuple(passed), disturber=disturber)
+    found = replace(found, memory=memory.found)
     write_round(bench.folder, found)
 
 
@@ -334,7 +338,7 @@ def load_block(
         errors=done.errors,
         cpu_s=done.cpu_s,
         hop_cpu_s=hop_after.cpu_s - hop.cpu_s,
-        hop_rss_mib=hop_after.rss_mib,
+        hop_rss_mib=stack.resident_mib() if stack else 0.0,
         upstream_cpu_s=bench.upstream_usage().cpu_s - upstream.cpu_s,
         errors_by_kind=done.errors_by_kind,
         reconnects=done.reconnects,

@@ -12,9 +12,9 @@ from bench.processes import ROOT
 CODE = "onehop's code"
 LIBRARIES = ("locust", "httptools", "uvloop", "gevent")
 MEASURING = (  # of the project's root: what a round's figures depend on
-    *("bench/balancers", "bench/load", "bench/machine", "bench/upstream"),
-    *("bench/catalog.py", "bench/experiment.py", "bench/plan.py", "bench/processes.py"),
-    *("bench/stack.py", "bench/verify.py", "bench/warm.py"),
+    *("bench/balancers", "bench/load", "bench/machine", "bench/processes", "bench/upstream"),
+    *("bench/catalog.py", "bench/experiment.py", "bench/plan.py", "bench/stack.py"),
+    *("bench/verify.py", "bench/warm.py"),
     *("deploy", "proxy_app", "servers"),
 )
 

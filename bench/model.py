@@ -264,6 +264,27 @@ class WarmCurve:
     steady_s: float | None = None
 
 
+# A hop's processes: those that the harness started, and all that they started themselves.
+HOP_KINDS = ("server", "server workers", "balancer", "balancer workers")
+
+
+@dataclass(frozen=True)
+class MemoryUse:
+    """MiB of one kind of a hop's processes in a cell, a shared page counted once (PSS).
+
+    `pss_mib` is the most seen between blocks. `peak_mib` adds what each process held beyond that
+    within the cell (its VmHWM, set back at the cell's start, less its resident size); of several
+    processes it is a bound, for their peaks need not have come at one time. `rss_mib` is the sum of
+    those VmHWM. Where `is_pss` is false a process did not show its PSS, and its resident size
+    stands for it.
+    """
+
+    pss_mib: float = 0.0
+    peak_mib: float = 0.0
+    rss_mib: float = 0.0
+    is_pss: bool = True
+
+
 @dataclass(frozen=True)
 class Summary:
     """A cell's row. None means not measured, never zero."""
@@ -282,7 +303,10 @@ class Summary:
     direct_rps: Interval | None = None
     intended_rps: float | None = None  # of an open loop
     cpu_us_per_request: float | None = None  # CPU of the whole hop, balancer included
-    rss_mib: float | None = None  # peak, summed over the hop's processes
+    rss_mib: float | None = None  # resident peak, shared pages counted in each process
+    memory: dict[str, MemoryUse] = field(default_factory=dict)  # by kind of process: HOP_KINDS
+    pss_mib: float | None = None  # of the whole hop
+    peak_mib: float | None = None
     ready_s: float | None = None  # median time from start to the first answered request
     quantiles: tuple[QuantileDelta, ...] = ()  # of the response time
     service_quantiles: tuple[QuantileDelta, ...] = ()  # of the service time; open loops only

@@ -30,7 +30,16 @@ from numpy.typing import NDArray
 from bench import schema
 from bench.disk import explained
 from bench.disturbance import Seen
-from bench.model import Cell, HarnessError, PathName, Run, UserError, Verdict, WarmCurve
+from bench.model import (
+    Cell,
+    HarnessError,
+    MemoryUse,
+    PathName,
+    Run,
+    UserError,
+    Verdict,
+    WarmCurve,
+)
 from bench.plan import Selection
 from bench.schema import check_schema, numbered, pretty
 
@@ -72,7 +81,7 @@ _CLOCKS = ("intended_ns", "sent_ns", "latency_ns", "first_byte_ns")
 
 @dataclass(frozen=True)
 class BlockRecord:
-    """One measured block. CPU is seconds inside the block, memory the peak until its end.
+    """One measured block. CPU is seconds inside the block.
 
     The fields from `intended` on are described at bench.load.protocol.BlockDone.
     """
@@ -84,7 +93,7 @@ class BlockRecord:
     errors: int
     cpu_s: float  # of the load process
     hop_cpu_s: float
-    hop_rss_mib: float
+    hop_rss_mib: float  # resident at its highest in this cell so far, summed over its processes
     upstream_cpu_s: float
     errors_by_kind: dict[str, int] = field(default_factory=dict)
     reconnects: int = 0
@@ -120,6 +129,7 @@ class RoundRecord:
     spread: tuple[int, ...] = ()  # requests that each backend passed on, in the order of its port
     versions: dict[str, str] = field(default_factory=dict)
     disturber: str = ""  # the other program that used most of our cores, where it could be named
+    memory: dict[str, MemoryUse] = field(default_factory=dict)  # of the hop, by kind of process
 
 
 def new_run_folder(results: Path, now: datetime, kind: str = "") -> Path:

@@ -16,8 +16,18 @@ from urllib.parse import urlsplit
 
 from bench.balancers import start_balancer
 from bench.environments import Environment
-from bench.model import StackKey, TargetError, Topology
-from bench.processes import ROOT, Process, Usage, free_port, port_released, start, wait_ready
+from bench.model import MemoryUse, StackKey, TargetError, Topology
+from bench.processes import (
+    ROOT,
+    Memory,
+    Process,
+    Usage,
+    free_port,
+    port_released,
+    start,
+    stop_all,
+    wait_ready,
+)
 from servers import SERVERS
 from servers.spec import Launch, Server
 
@@ -38,6 +48,7 @@ class Stack:
     ready_s: float | None  # from the first process's start until every part had answered
     upstreams: tuple[str, ...] = ()  # of each backend behind a balancer, where they differ
     straight: bool = False
+    balanced: bool = False  # the last of the processes is the balancer
 
     @property
     def commands(self) -> tuple[str, ...]:
@@ -45,8 +56,32 @@ class Stack:
         return tuple(" ".join(process.argv) for process in self.processes)
 
     def usage(self) -> Usage:
-        """CPU seconds and peak memory of all processes of the hop so far."""
+        """CPU seconds of all processes of the hop so far, those that ended among them."""
         return sum((process.usage() for process in self.processes), Usage())
+
+    def memory(self) -> dict[str, Memory]:
+        """What the hop's processes hold, by kind (bench.model.HOP_KINDS); kinds with none are out.
+
+        Half a millisecond for each process: not while a block is measured.
+        """
+        servers = self.processes[:-1] if self.balanced else self.processes
+        found: dict[str, Memory] = {}
+        for process in self.processes:
+            kind = "server" if process in servers else "balancer"
+            own, others = process.memory()
+            for name, size in ((kind, own), (f"{kind} workers", others)):
+                if size.now_mib:
+                    found[name] = found.get(name, Memory()) + size
+        return found
+
+    def resident_mib(self) -> float:
+        """The sum of each process's most since `forget_peaks`, shared pages in each anew."""
+        return sum(process.resident_mib() for process in self.processes)
+
+    def forget_peaks(self) -> None:
+        """Peaks of memory count from here."""
+        for process in self.processes:
+            process.forget_peaks()
 
     def check_alive(self) -> None:
         """Raises TargetError, with its log's tail, when a process of the stack has ended."""
@@ -56,6 +91,27 @@ class Stack:
                     f"{process.name} died with status {process.returncode} under load: "
                     f"{process.tail() or 'its log is empty'}"
                 )
+
+
+class MemoryWatch:
+    """What a hop held while a cell was measured. Peaks begin anew with it."""
+
+    def __init__(self, stack: Stack | None):
+        self._stack = stack
+        self.found: dict[str, MemoryUse] = {}
+        if stack:
+            stack.forget_peaks()
+
+    def look(self) -> None:
+        """To be called between blocks; the most of each kind stays."""
+        for kind, size in self._stack.memory().items() if self._stack else ():
+            before = self.found.get(kind, MemoryUse())
+            self.found[kind] = MemoryUse(
+                max(before.pss_mib, size.now_mib),
+                max(before.peak_mib, size.peak_mib),
+                max(before.rss_mib, size.resident_mib),
+                before.is_pss and size.is_pss,
+            )
 
 
 def app_environment(server: Server, settings: Mapping[str, str]) -> dict[str, str]:
@@ -119,7 +175,14 @@ def open_stack(
             processes.append(balancer.process)
             base_url = balancer.base_url
         ready_s = time.monotonic() - begin
-        yield Stack(base_url, tuple(processes), ready_s, own, straight=environment is None)
+        yield Stack(
+            base_url,
+            tuple(processes),
+            ready_s,
+            own,
+            straight=environment is None,
+            balanced=topology.balancer is not None,
+        )
 
 
 @contextlib.contextmanager
@@ -141,15 +204,17 @@ def _servers(
         **further,
     }
     with contextlib.ExitStack() as exits:
-        processes = []
-        for index, (port, own) in enumerate(upstreams.items()):
+        processes: list[Process] = []
+        for port in upstreams:
             exits.enter_context(port_released(HOST, port))
+        exits.callback(stop_all, processes)
+        for index, (port, own) in enumerate(upstreams.items()):
             launch = Launch(str(environment.python), HOST, port, workers, track=key.track)
             argv = server.argv(server, launch)
             log = folder / f"{server.name}-{index}.log"
             env = app_environment(server, {**settings, "ONEHOP_UPSTREAM": own})
             process = start(argv, log=log, name=server.name, cpus=cpus, env=env, cwd=ROOT)
-            processes.append(exits.enter_context(process))
+            processes.append(process)
         for process, port in zip(processes, upstreams, strict=True):
             wait_ready(process, HOST, port, deadline_s=READY_DEADLINE_S)
         yield processes

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import stats
+from bench import memory, stats
 from bench.bias import widened
 from bench.bootstrap import Array
 from bench.disturbance import kept, measured_again, why_untrusted
@@ -219,9 +219,7 @@ def _figures(base: Summary, rounds: Sequence[Measured], seed: int, stub_apart: b
         cpu_us_per_request=(
             1e6 * sum(b.hop_cpu_s for b in proxied) / requests if ours and requests else None
         ),
-        rss_mib=(
-            median(max(b.hop_rss_mib for b in r.record.blocks) for r in rounds) if ours else None
-        ),
+        **_memory([r.record for r in rounds] if ours else []),
         ready_s=median(ready) if ready else None,
         quantiles=stats.quantile_deltas(pairs, seed),
         service_quantiles=(
@@ -240,6 +238,16 @@ def _figures(base: Summary, rounds: Sequence[Measured], seed: int, stub_apart: b
             sum(generator_s(b, stub_apart) for b in proxied) / sum(b.span_s for b in proxied)
         ),
     )
+
+
+def _memory(records: Sequence[RoundRecord]) -> dict[str, Any]:
+    """The fields that tell it; of runs before there was more, the most that was resident."""
+    rounds = [record.memory for record in records]
+    if whole := memory.whole(rounds):
+        sizes = {"pss_mib": whole.pss_mib, "peak_mib": whole.peak_mib, "rss_mib": whole.rss_mib}
+        return {"memory": memory.by_kind(rounds), **sizes}
+    old = [max(block.hop_rss_mib for block in one.blocks) for one in records]
+    return {"rss_mib": median(old)} if old else {}
 
 
 def _spread(counted: Sequence[Sequence[int]]) -> tuple[float, ...]:

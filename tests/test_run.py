@@ -92,7 +92,9 @@ def test_a_run_measures_its_cells(finished: Path) -> None:
         assert 0 < direct < proxied
         assert float(row["extra_p50_ms"]) == pytest.approx(proxied - direct, abs=2e-3)
         assert float(row["cpu_us_per_request"]) > 10
-        assert float(row["rss_mib"]) > 5
+        assert 5 < float(row["pss_mib"]) <= float(row["peak_mib"]) <= float(row["rss_mib"])
+        assert row["peak_server_mib"] == row["peak_mib"]
+        assert row["memory_is"] == "PSS"
 
 
 def test_the_upstream_counts_what_the_load_counts(finished: Path) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from bench.model import Interval
+from bench.model import Interval, Summary
 
 NOT_MEASURED = "\N{EN DASH}"
 
@@ -53,6 +53,13 @@ def spread_count(interval: Interval) -> str:
 def with_spread(interval: Interval) -> str:
     """`0.312 ms [0.290, 0.330]`."""
     return f"{ms(interval.value)} ms {spread_ms(interval)}".rstrip()
+
+
+def memory_is(summary: Summary) -> str:
+    """Which memory a row's figure is; "" where there is none."""
+    if summary.peak_mib is None:
+        return "RSS" if summary.rss_mib is not None else ""
+    return "PSS" if all(use.is_pss for use in summary.memory.values()) else "PSS, in part RSS"
 
 
 def percentile(q: float) -> str:

@@ -13,6 +13,7 @@ from bench.model import QUANTILES, Interval, Summary, Verdict
 from bench.report.figures import (
     NOT_MEASURED,
     count,
+    memory_is,
     ms,
     percentile,
     share,
@@ -161,8 +162,17 @@ def _cpu(line: Line) -> Value:
 
 
 def _memory(line: Line) -> Value:
-    sizes = [cell.rss_mib for cell in line.cells if cell.rss_mib is not None]
-    return _plain(max(sizes, default=None))
+    """Of the cell that took the most; another memory than PSS is named (older runs: RSS)."""
+    known = [(size, cell) for cell in line.cells if (size := _peak_mib(cell)) is not None]
+    if not known:
+        return Value(NOT_MEASURED)
+    size, cell = max(known, key=lambda one: one[0])
+    what = memory_is(cell)
+    return Value(count(size), "" if what == "PSS" else what, size)
+
+
+def _peak_mib(cell: Summary) -> float | None:
+    return cell.rss_mib if cell.peak_mib is None else cell.peak_mib
 
 
 def _server(line: Line) -> str:
@@ -190,7 +200,14 @@ COLUMNS = (
     *(_extra(q) for q in QUANTILES),
     Column("rps", "requests", "1/s", "verified responses a second, largest load", _rps),
     Column("cpu", "CPU", "µs/request", "of the whole hop, balancer included", _cpu),
-    Column("memory", "memory", "MiB", "peak of all the hop's processes", _memory, wide=True),
+    Column(
+        "memory",
+        "memory",
+        "MiB",
+        "peak PSS of all the hop's processes, in its largest cell",
+        _memory,
+        wide=True,
+    ),
     Column("errors", "errors", "", "over every load", errors),
     Column("warm", "warm-up", "requests", "until steady, median of rounds", warm_up, wide=True),
     Column(
@@ -240,7 +257,7 @@ DETAIL = (
         lambda line: _interval(line.latency.direct_rps, rate=True),
     ),
     Column("cpu", "CPU", "µs/request", "", lambda line: _plain(line.latency.cpu_us_per_request)),
-    Column("memory", "memory", "MiB", "", lambda line: _plain(line.latency.rss_mib)),
+    Column("memory", "memory", "MiB", "peak PSS within the cell", _memory),
     Column("lag", "send lag p99", "ms", "", lambda line: _plain(line.latency.send_lag_p99_ms, ms)),
     Column(
         "generator",

@@ -9,7 +9,8 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from bench.model import QUANTILES, Interval, Run, Summary
+from bench.model import HOP_KINDS, QUANTILES, Interval, Run, Summary
+from bench.report.figures import memory_is
 from bench.report.lines import delta
 
 _TAGS = {0.50: "p50", 0.90: "p90", 0.99: "p99", 0.999: "p999"}
@@ -29,7 +30,11 @@ _LATENCY = [
         "extra_{}_high_ms",
     )
 ]
-_TAIL = ("warm_requests", "send_lag_p99_ms", "generator_cpu", "rank_low", "rank_high", "spread")
+_PEAKS = {kind: f"peak_{kind.replace(' ', '_')}_mib" for kind in HOP_KINDS}
+_TAIL = (
+    *("warm_requests", "send_lag_p99_ms", "generator_cpu", "rank_low", "rank_high", "spread"),
+    *("pss_mib", "peak_mib", *_PEAKS.values(), "memory_is"),
+)
 COLUMNS = (*_HEAD, *_LATENCY, *_TAIL)
 
 
@@ -69,6 +74,11 @@ def row(summary: Summary) -> dict[str, str]:
         "rank_low": summary.rank_low,
         "rank_high": summary.rank_high,
         "spread": "/".join(f"{one:.3f}" for one in summary.spread),
+        "pss_mib": summary.pss_mib,
+        "peak_mib": summary.peak_mib,
+        "memory_is": memory_is(summary) if summary.peak_mib is not None else None,
+        **dict.fromkeys(_PEAKS.values()),
+        **{_PEAKS[kind]: use.peak_mib for kind, use in summary.memory.items()},
     }
     for q in QUANTILES:
         values.update(_latency(summary, q))
