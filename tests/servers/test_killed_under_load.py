@@ -1,0 +1,142 @@
+"""The main process of each kind of stack is killed under load: a row says so, and nothing is left.
+
+A kind is the shape of its processes: one, a master with workers, a tree that starts what answers,
+a web server before another process, a balancer of any make. The load is the harness's own.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bench.balancers import BALANCERS, find_binary
+from bench.environments import Environment
+from bench.experiment import Bench, run_round
+from bench.load.process import LoadProcess
+from bench.model import ALONE, Cell, StackKey, TargetError, Topology, Verdict
+from bench.plan import Plan, PlannedRound, Selection
+from bench.processes import port_in_use
+from bench.samples import read_rounds
+from bench.stack import HOST
+from bench.upstream import start_upstream
+from tests.processes.ways import runs
+from tests.servers.conftest import PROMISED, Pair, environment_of, give_up
+
+CPYTHON = PROMISED[0]
+SHAPES = (
+    ("waitress", "1"),  # one process, threads
+    ("bjoern", "1"),  # one process, no thread
+    ("gunicorn-gthread", "1"),  # a master and its worker
+    ("gunicorn-gthread", "w2"),
+    ("gunicorn-gevent", "w2"),
+    ("uwsgi", "w2"),  # its master takes signals its own way
+    ("granian", "w2"),  # spawned interpreters
+    ("hypercorn", "w2"),
+    ("uvicorn-a2wsgi", "w2"),
+    ("tornado", "1"),
+    ("cgi-apache", "1"),  # a launcher, a web server, a process for each request
+    ("cgi-lighttpd", "1"),
+    ("flup-nginx", "1"),
+    ("flup-lighttpd", "1"),
+    ("mod-wsgi", "w2"),
+    ("mod-wsgi-express", "w2"),
+    ("waitress", "nginx:2"),
+    *((ALONE, f"{name}:0") for name in BALANCERS),
+)
+
+
+class Killer:
+    """Looks on as the harness does, and kills the target's last program soon after load begins."""
+
+    def __init__(self, instruments: set[int]):
+        self.instruments = instruments  # pids of the supervisors that are not of the target
+        self.family: list[psutil.Process] = []
+        self.ports: set[int] = set()
+
+    def say(self, text: str) -> None:
+        """Nothing: the record has it."""
+
+    def at(self, planned: PlannedRound, position: int, what: str) -> None:
+        if what.startswith("warm up"):
+            threading.Timer(0.1, self._kill).start()
+
+    def _kill(self) -> None:
+        every = psutil.Process().children()
+        supervisors = [one for one in every if one.pid not in self.instruments]
+        for supervisor in supervisors:
+            below = supervisor.children(recursive=True)
+            self.family += [supervisor, *below]
+            self.ports |= {port for process in below for port in listening(process)}
+        main = supervisors[-1].children()[0]
+        os.kill(main.pid, signal.SIGKILL)
+
+
+def listening(process: psutil.Process) -> set[int]:
+    """Ports that it accepts connections on."""
+    try:
+        found = process.net_connections("tcp")
+    except psutil.Error:
+        return set()
+    return {one.laddr.port for one in found if one.status == psutil.CONN_LISTEN}
+
+
+@pytest.fixture(scope="module")
+def instruments(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Bench]]:
+    """A bench for one stack; upstream and load are the same for all."""
+    folder = tmp_path_factory.mktemp("instruments")
+    with (
+        start_upstream(folder / "upstream.log") as upstream,
+        LoadProcess(seed=1, log=folder / "load.log") as load,
+    ):
+        own = {one.popen.supervisor.pid for one in (upstream.process, load.process)}
+
+        def bench(key: StackKey, environment: Environment | None, run: Path) -> Bench:
+            plan = Plan(Selection(servers=(key.server,)), (), pairs=1, block_s=0.5)
+            parts = (plan, run, {CPYTHON: "cpython"}, {key: environment}, upstream, None, load)
+            return Bench(*parts, Killer(own))
+
+        yield bench
+
+
+@pytest.mark.parametrize(("server", "topology"), SHAPES, ids=lambda one: str(one))
+def test_nothing_is_left(
+    server: str,
+    topology: str,
+    instruments: Callable[..., Bench],
+    missing: Callable[[str], None],
+    tmp_path: Path,
+) -> None:
+    """TARGET_FAILED with how it died, every process of the stack gone, its ports free."""
+    key = StackKey(server, CPYTHON, topology)
+    environment: Environment | TargetError | None = None
+    if server == ALONE:
+        key = StackKey(ALONE, "-", topology, "-", "-")
+    else:
+        pair = Pair(server, CPYTHON)
+        environment = environment_of(pair)
+        if isinstance(environment, TargetError):
+            give_up(pair, environment)
+    if balancer := Topology.parse(topology).balancer:
+        try:
+            find_binary(balancer)
+        except TargetError as error:
+            missing(str(error))
+    bench = instruments(key, environment, tmp_path)
+    killer = bench.watch
+    assert isinstance(killer, Killer)
+
+    assert not run_round(bench, PlannedRound(1, key, (Cell(key, "read", "c4"),)), 0)
+
+    (record,) = read_rounds(tmp_path)
+    assert record.verdict is Verdict.TARGET_FAILED
+    assert "died with status -9 under load" in record.reason
+    assert killer.family
+    assert [one for one in killer.family if runs(one)] == []
+    assert killer.ports
+    assert [port for port in killer.ports if port_in_use(HOST, port)] == []
