@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -68,8 +68,6 @@ class Supervised:
             self.control.sendall(len(text).to_bytes(4, "big") + text)
         word, number = self._next(None)
         if word != "started":
-            self.release()
-            self.reap()
             raise OSError(number, os.strerror(number)) if number else OSError("no supervisor")
         self.pid = number
 
@@ -277,23 +275,46 @@ def start(
         "cpus": list(cpus) if sys.platform == "linux" else [],
     }
     try:
-        ours, theirs = socket.socketpair()
-        with log.open("ab") as sink, theirs:
+        with log.open("ab") as sink:
+            popen = _supervise(argv, stdin, sink if stdout is None else stdout, sink)
+        with _whole(popen):
+            popen.begin(order)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise HarnessError(f"cannot start {argv[0]}: {error}") from error
+    return Process(name or Path(argv[0]).name, argv, popen, log)
+
+
+def _supervise(
+    argv: Sequence[str], stdin: int, stdout: int | IO[bytes], stderr: IO[bytes]
+) -> Supervised:
+    """A supervisor that waits for its order."""
+    ours, theirs = socket.socketpair()
+    with contextlib.ExitStack() as exits:
+        exits.callback(ours.close)
+        with theirs:
             supervisor = subprocess.Popen(
                 [sys.executable, "-I", "-S", str(SUPERVISOR), str(theirs.fileno())],
                 stdin=stdin,
-                stdout=sink if stdout is None else stdout,
-                stderr=sink,
+                stdout=stdout,
+                stderr=stderr,
                 env={},
                 start_new_session=True,
                 pass_fds=[theirs.fileno()],
                 preexec_fn=_be_reaper,
             )
-        popen = Supervised(argv, supervisor, ours)
-        popen.begin(order)
-    except (OSError, subprocess.SubprocessError) as error:
-        raise HarnessError(f"cannot start {argv[0]}: {error}") from error
-    return Process(name or Path(argv[0]).name, argv, popen, log)
+        exits.pop_all()
+    return Supervised(argv, supervisor, ours)
+
+
+@contextlib.contextmanager
+def _whole(popen: Supervised) -> Iterator[None]:
+    """A start that is broken off (Ctrl-C) leaves nothing: nobody else knows of it yet."""
+    try:
+        yield
+    except BaseException:
+        popen.release()
+        popen.reap()
+        raise
 
 
 @dataclass(frozen=True)
