@@ -149,8 +149,8 @@ def _observer(ours: Roots, outside: Outside | None) -> Observer:
 
 
 def pids(processes: Iterable[Process]) -> list[int]:
-    """Of the trees that these lead."""
-    return [one.pid for process in processes for one in process.tree()]
+    """Of the supervisors: all that these ever started is below them."""
+    return [process.popen.supervisor.pid for process in processes]
 
 
 def _trust_ourselves(plan: Plan) -> None:
@@ -298,8 +298,7 @@ def measure(bench: Bench, record: RoundRecord, stack: Stack | None) -> None:
         after - before for before, after in zip(counted, _passed_on(bench, stack), strict=True)
     )
     found = replace(record, blocks=blocks, spread=tuple(passed), disturber=disturber)
-    found = replace(found, memory=memory.found)
-    write_round(bench.folder, found)
+    write_round(bench.folder, replace(found, memory=memory.found))
 
 
 def long_enough_s(plan: Plan, lead_in: BlockRecord) -> float:

@@ -10,6 +10,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -17,14 +18,12 @@ import pytest
 
 from bench.balancers import BALANCERS, find_binary
 from bench.environments import Environment
-from bench.experiment import Bench, run_round
-from bench.load.process import LoadProcess
+from bench.experiment import Bench, instruments, run_round
 from bench.model import ALONE, Cell, StackKey, TargetError, Topology, Verdict
 from bench.plan import Plan, PlannedRound, Selection
 from bench.processes import port_in_use
 from bench.samples import read_rounds
 from bench.stack import HOST
-from bench.upstream import start_upstream
 from tests.processes.ways import runs
 from tests.servers.conftest import PROMISED, Pair, environment_of, give_up
 
@@ -86,21 +85,19 @@ def listening(process: psutil.Process) -> set[int]:
     return {one.laddr.port for one in found if one.status == psutil.CONN_LISTEN}
 
 
+class Nobody(Killer):
+    """Looks on before there is a target."""
+
+    def at(self, planned: PlannedRound, position: int, what: str) -> None:
+        """Nothing."""
+
+
 @pytest.fixture(scope="module")
-def instruments(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Bench]]:
-    """A bench for one stack; upstream and load are the same for all."""
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    """Upstream and load, the same for all."""
+    plan = Plan(Selection(), (), pairs=1, block_s=0.5)
     folder = tmp_path_factory.mktemp("instruments")
-    with (
-        start_upstream(folder / "upstream.log") as upstream,
-        LoadProcess(seed=1, log=folder / "load.log") as load,
-    ):
-        own = {one.popen.supervisor.pid for one in (upstream.process, load.process)}
-
-        def bench(key: StackKey, environment: Environment | None, run: Path) -> Bench:
-            plan = Plan(Selection(servers=(key.server,)), (), pairs=1, block_s=0.5)
-            parts = (plan, run, {CPYTHON: "cpython"}, {key: environment}, upstream, None, load)
-            return Bench(*parts, Killer(own))
-
+    with instruments(plan, {}, folder, {CPYTHON: "cpython"}, Nobody(set())) as bench:
         yield bench
 
 
@@ -108,28 +105,31 @@ def instruments(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[.
 def test_nothing_is_left(
     server: str,
     topology: str,
-    instruments: Callable[..., Bench],
+    shared: Bench,
     missing: Callable[[str], None],
     tmp_path: Path,
 ) -> None:
     """TARGET_FAILED with how it died, every process of the stack gone, its ports free."""
     key = StackKey(server, CPYTHON, topology)
-    environment: Environment | TargetError | None = None
+    environment: Environment | None = None
     if server == ALONE:
         key = StackKey(ALONE, "-", topology, "-", "-")
     else:
         pair = Pair(server, CPYTHON)
-        environment = environment_of(pair)
-        if isinstance(environment, TargetError):
-            give_up(pair, environment)
+        found = environment_of(pair)
+        if isinstance(found, TargetError):
+            give_up(pair, found)
+        assert isinstance(found, Environment)
+        environment = found
     if balancer := Topology.parse(topology).balancer:
         try:
             find_binary(balancer)
         except TargetError as error:
             missing(str(error))
-    bench = instruments(key, environment, tmp_path)
-    killer = bench.watch
-    assert isinstance(killer, Killer)
+    assert shared.upstream is not None
+    own = {one.popen.supervisor.pid for one in (shared.upstream.process, shared.load.process)}
+    killer = Killer(own)
+    bench = replace(shared, folder=tmp_path, environments={key: environment}, watch=killer)
 
     assert not run_round(bench, PlannedRound(1, key, (Cell(key, "read", "c4"),)), 0)
 
