@@ -1,8 +1,7 @@
-"""Pure: the highest rate at which a hop keeps an objective, such as p99 <= 20 ms.
+"""Pure: the highest rate at which a hop keeps an objective, such as p99 <= 20 ms: its types.
 
-A bracketing search: the rate doubles until a probe fails (or halves until one passes), then the
-bracket is narrowed by bisection, and its low end is confirmed. It fails closed: a probe that cannot
-be trusted ends the search, and what was shown until then is all that is claimed.
+An objective, a probe at one rate and its judgement, and what a search of many probes came to. A
+probe passes or fails by the objective's quantile; its slowest responses are kept for the interval.
 """
 
 from __future__ import annotations
@@ -10,17 +9,16 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from enum import StrEnum
 
+import numpy as np
+
 from bench.model import UserError
+from bench.threshold import Array, slowest
 
-TOLERANCE = 1.05  # high / low at which the bracket is narrow enough
-CONFIRMATIONS = 2  # passes of the low end, beyond the first
-LONGEST_MS = 10_000.0  # the load's timeout
 LOWEST, HIGHEST = 1.0, 99_999.0  # requests a second; the highest is that of the load's notation
-
-_OBJECTIVE = re.compile(r"p([0-9]{1,2}(?:\.[0-9]{1,2})?)<=([0-9]{1,6}(?:\.[0-9]{1,6})?)(ms|s)")
 
 
 class Outcome(StrEnum):
@@ -41,12 +39,10 @@ class Objective:
     @classmethod
     def parse(cls, text: str) -> Objective:
         """`p99<=20ms`, `p99.9<=1s`. Raises UserError when `text` is not in the notation."""
-        match = _OBJECTIVE.fullmatch(text.replace(" ", ""))
+        match = re.fullmatch(r"p(\d{1,2}(?:\.\d+)?)<=(\d+(?:\.\d+)?)(ms|s)", text.replace(" ", ""))
         if not match or not float(match[1]) or not float(match[2]):
             raise UserError(f"objective {text!r} is not understood; write for example 'p99<=20ms'")
         limit = float(match[2]) * (1000 if match[3] == "s" else 1)
-        if limit >= LONGEST_MS:
-            raise UserError(f"objective {text!r}: no answer is waited for longer than 10 s")
         return cls(round(float(match[1]) / 100, 6), limit)
 
     def __str__(self) -> str:
@@ -55,116 +51,77 @@ class Objective:
 
 @dataclass(frozen=True)
 class Probe:
-    """One measurement at one rate (requests/s). `value_ms`: the objective's quantile, if known."""
+    """One measurement at one rate (requests/s). `value_ms`: the objective's quantile, if known.
+
+    `slowest`: bench.threshold.Stretch's, of `requests` responses, failures among them.
+    """
 
     rate: float
     outcome: Outcome
     value_ms: float | None = None
     reason: str = ""
+    requests: int = 0
+    slowest: Array = field(default_factory=lambda: np.array([]), compare=False, repr=False)
+    start: int = 0  # of the fresh starts, from 1; the search sets both
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
 class Capacity:
-    """What the probes show: the capacity lies in [low, high), requests/s.
+    """What the probes show, requests/s: `value` with its 95% bounds.
 
-    `low` None: no rate was confirmed; `high` None: no rate failed, the capacity is at least `low`.
-    `reason` says why the search ended short of a narrow bracket, "" where it did not.
+    `value` None, `low` known: the capacity is at least `low`. None of them known: nothing is
+    claimed. `reason` says why it is no narrow interval, "" where it is one.
     """
 
     objective: Objective
+    value: float | None
     low: float | None
     high: float | None
+    starts: int
     probes: tuple[Probe, ...]
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class Done:
-    """The search is over: the bracket, and why it is not narrower."""
-
-    low: float | None
-    high: float | None
     reason: str = ""
 
 
 def judge_probe(
     objective: Objective,
     rate: float,
-    latencies_ms: Sequence[float],
+    latencies_ms: Sequence[float] | Array,
     failures: int,
     doubts: Iterable[str],
     shortfall: str = "",
 ) -> Probe:
-    """A probe from what was measured at `rate`: the response times, a failure's +inf.
+    """A probe from what was measured at `rate`: the response times of verified responses.
 
-    `doubts`: reasons to distrust the instrument; `shortfall`: why the hop cannot keep the rate. An
-    objective met is not believed with doubts, or fewer than ten samples beyond its quantile; one
-    missed may be the instrument's doing, and with doubts is not believed either.
+    A failure is a response slower than any other. `doubts`: reasons to distrust the instrument,
+    with which nothing is believed; `shortfall`: why the hop cannot keep the rate.
     """
-    ordered = sorted(latencies_ms)
-    value = ordered[math.ceil(objective.q * len(ordered)) - 1] if ordered else None
-    if value == math.inf:
-        value = None  # failures hide it
+    measured = np.asarray(latencies_ms, np.float64)
+    every = np.sort(np.concatenate([measured, np.full(failures, np.inf)]))
+    count = len(every)
+    at = every[math.ceil(objective.q * count - 1e-9) - 1] if count else math.inf
+    value = float(at) if math.isfinite(at) else None
     if doubt := "; ".join(doubts):
-        return Probe(rate, Outcome.UNTRUSTED, value, doubt)
-    if failures:
-        return Probe(rate, Outcome.FAILED, value, f"{failures} responses failed")
-    if shortfall:
-        return Probe(rate, Outcome.FAILED, value, shortfall)
-    if value is None or len(ordered) * (1 - objective.q) < 10 - 1e-9:
-        few = f"{len(ordered)} responses are too few to know {objective}: measure longer"
-        return Probe(rate, Outcome.UNTRUSTED, value, few)
-    if value > objective.limit_ms:
-        reason = f"{value:.3g} ms is above {objective.limit_ms:g} ms"
-        return Probe(rate, Outcome.FAILED, value, reason)
-    return Probe(rate, Outcome.PASSED, value)
+        return Probe(rate, Outcome.UNTRUSTED, value, doubt, count)
+    if count * (1 - objective.q) < 1 - 1e-9:
+        few = f"{count} responses are too few to know {objective}: measure longer"
+        return Probe(rate, Outcome.UNTRUSTED, value, few, count)
+    kept = slowest(np.log(np.maximum(every, 1e-6) / objective.limit_ms), objective.q)
+    outcome, reason = Outcome.PASSED, ""
+    if value is None or value > objective.limit_ms:
+        outcome = Outcome.FAILED
+        reason = f"{failures} of {count} responses failed"
+        if value is not None:
+            reason = f"{value:.3g} ms is above {objective.limit_ms:g} ms"
+    elif shortfall:
+        outcome, reason = Outcome.FAILED, shortfall
+    return Probe(rate, outcome, value, reason, count, kept)
 
 
-def next_step(start_rate: float, history: Sequence[Probe]) -> float | Done:
-    """The rate to probe next, a whole number of requests a second, or the end.
-
-    A rate counts as passed only while none of its probes failed: one failure moves the high end
-    down to it, so that the search goes on below.
-    """
-    if history and history[-1].outcome is Outcome.UNTRUSTED:
-        return _closed(history)
-    high = min((p.rate for p in history if p.outcome is Outcome.FAILED), default=None)
-    passes = [p.rate for p in history if p.outcome is Outcome.PASSED]
-    low = max((rate for rate in passes if high is None or rate < high), default=None)
-    if low is None:
-        if high is None:
-            return float(round(min(max(start_rate, LOWEST), HIGHEST)))
-        lower = float(high // 2)
-        return lower if lower >= LOWEST else Done(None, high, "no rate met the objective")
-    if high is None and low < HIGHEST:
-        return min(2 * low, HIGHEST)
-    if high is not None and high / low > TOLERANCE and high - low > 1:
-        return float(min(max(round(math.sqrt(low * high)), low + 1), high - 1))
-    if passes.count(low) <= CONFIRMATIONS:
-        return low
-    return Done(low, high, "" if high is not None else "no higher rate can be asked for")
+Ask = Callable[[float, float], Probe]  # measure at about that rate (requests/s), for so many s
+OpenStart = Callable[[int], AbstractContextManager[Ask]]  # a fresh start by its number, from 1
 
 
-def search(
-    objective: Objective, start_rate: float, probe: Callable[[float], Probe], most: int = 40
-) -> Capacity:
-    """Measure at the rates that `next_step` asks for, at most `most` times.
-
-    `probe` measures at about that rate and says at which one: the load's notation knows whole ones.
-    """
-    history: list[Probe] = []
-    while not isinstance(step := next_step(start_rate, history), Done):
-        if len(history) == most:
-            step = _closed(history, f"not narrowed down after {most} probes")
-            break
-        history.append(probe(step))
-    return Capacity(objective, step.low, step.high, tuple(history), step.reason)
-
-
-def _closed(history: Sequence[Probe], reason: str = "") -> Done:
-    """The bracket that is shown, when the search cannot go on."""
-    high = min((p.rate for p in history if p.outcome is Outcome.FAILED), default=None)
-    passed = (p.rate for p in history if p.outcome is Outcome.PASSED)
-    low = max((rate for rate in passed if high is None or rate < high), default=None)
-    last = history[-1]
-    return Done(low, high, reason or f"the probe at {last.rate:g}/s is not trusted: {last.reason}")
+def settle_seconds(objective: Objective, seconds: float) -> float:
+    """The beginning of a probe that is not counted: its queue starts empty."""
+    return min(seconds / 5, max(0.5, 0.1 * objective.limit_ms))

@@ -330,13 +330,17 @@ class RateProbe:
     outcome: str
     value_ms: float | None = None
     reason: str = ""
+    start: int = 0  # of the fresh starts, from 1; 0 in runs that had one
+    seconds: float = 0.0
+    requests: int = 0
 
 
 @dataclass(frozen=True)
 class CapacityRow:
-    """The highest rate (requests/s) at which a stack keeps an objective: it lies in [low, high).
+    """The highest rate (requests/s) at which a stack keeps an objective: `value`, 95% bounds.
 
-    `low` None: none was confirmed; `high` None: none failed, the capacity is at least `low`.
+    `value` None and `low` known: the capacity is at least `low`; both None: nothing is claimed.
+    (Earlier runs have no `value`: [low, high) is what their one start bracketed.)
     """
 
     stack: StackKey
@@ -346,6 +350,8 @@ class CapacityRow:
     high: float | None
     reason: str = ""  # why the search ended short of a narrow interval
     probes: tuple[RateProbe, ...] = ()
+    value: float | None = None
+    starts: int = 0  # fresh starts that were probed
 
 
 CDF_GRID = (*(i / 200 for i in range(1, 200)), 0.999)

@@ -1,20 +1,29 @@
 """The highest rate at which each stack keeps an objective: `run --slo 'p99<=20ms'`.
 
-Each stack is started fresh, verified and warmed up; then bench.capacity asks for one rate after
+Each of several fresh starts is verified and warmed up; then bench.search asks for one rate after
 another, each measured as an open loop with Poisson arrivals on the proxied path and put through
-the trust gate. A probe that the instrument could not measure ends the search.
+the trust gate.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from itertools import count
 
 import numpy as np
 
-from bench.capacity import Capacity, Objective, Probe, judge_probe, search
+from bench.capacity import (
+    Ask,
+    Capacity,
+    Objective,
+    Probe,
+    judge_probe,
+    settle_seconds,
+)
 from bench.experiment import (
     LEAD_IN_S,
+    WARM_LOAD,
     Bench,
     aim,
     check_contract,
@@ -23,14 +32,14 @@ from bench.experiment import (
     warm_up,
 )
 from bench.facts import Disturbance, Facts
-from bench.model import CapacityRow, Cell, Load, RateProbe, StackKey, TargetError, Verdict
+from bench.model import CapacityRow, Cell, Load, RateProbe, StackKey, Verdict
 from bench.plan import NULL, PlannedRound
 from bench.samples import read_samples
+from bench.search import search
 from bench.stack import Stack
 from bench.summarise import as_block
 from bench.trust import judge
 
-PROBE_S, LONGEST_S = 2.0, 20.0
 START_RATE = 200.0
 
 
@@ -45,18 +54,23 @@ def capacities(
                 yield _row(bench, objective, key, scenario)
 
 
-def probe_seconds(objective: Objective, rate: float) -> float:
-    """Long enough for a dozen responses beyond the objective's quantile."""
-    return min(LONGEST_S, max(PROBE_S, 12 / (1 - objective.q) / rate))
-
-
 def _row(bench: Bench, objective: Objective, key: StackKey, scenario: str) -> CapacityRow:
-    try:
-        found = _search(bench, objective, key, scenario)
-    except TargetError as error:
-        return CapacityRow(key, scenario, str(objective), None, None, str(error))
-    probes = tuple(RateProbe(p.rate, p.outcome, p.value_ms, p.reason) for p in found.probes)
-    return CapacityRow(key, scenario, str(objective), found.low, found.high, found.reason, probes)
+    found = _search(bench, objective, key, scenario)
+    probes = tuple(
+        RateProbe(p.rate, p.outcome, p.value_ms, p.reason, p.start, p.seconds, p.requests)
+        for p in found.probes
+    )
+    return CapacityRow(
+        stack=key,
+        scenario=scenario,
+        objective=str(objective),
+        low=found.low,
+        high=found.high,
+        reason=found.reason,
+        probes=probes,
+        value=found.value,
+        starts=found.starts,
+    )
 
 
 def _search(bench: Bench, objective: Objective, key: StackKey, scenario: str) -> Capacity:
@@ -64,25 +78,39 @@ def _search(bench: Bench, objective: Objective, key: StackKey, scenario: str) ->
     planned = PlannedRound(bench.plan.repetitions, key, (cell,))
     last = len(bench.plan.rounds) - 1
     numbers = count(1)
-    with open_target(bench, key, bench.folder / "logs" / f"slo-{cell.slug}") as stack:
-        assert stack is not None
-        check_contract(bench, key, stack)
-        warm_up(bench, planned, scenario, [cell], stack)
 
-        def probe(rate: float) -> Probe:
-            bench.watch.at(planned, last, f"{scenario} {objective} at {rate:.0f}/s")
-            return _probe(bench, objective, stack, cell, rate, next(numbers))
+    @contextmanager
+    def open_start(start: int) -> Iterator[Ask]:
+        logs = bench.folder / "logs" / f"slo-{cell.slug}-{start}"
+        with open_target(bench, key, logs) as stack:
+            assert stack is not None
+            check_contract(bench, key, stack)
+            warm_up(bench, planned, scenario, [cell], stack)
 
-        return search(objective, START_RATE, probe)
+            def ask(rate: float, seconds: float) -> Probe:
+                what = f"{scenario} {objective}, start {start}: {rate:.0f}/s for {seconds:.0f} s"
+                bench.watch.at(planned, last, what)
+                return _probe(bench, objective, stack, cell, rate, seconds, next(numbers))
+
+            yield ask
+            # Closes the load's connections: many servers wait for idle ones before they end.
+            aim(bench, scenario, None, WARM_LOAD)
+
+    return search(objective, START_RATE, open_start)
 
 
 def _probe(
-    bench: Bench, objective: Objective, stack: Stack, cell: Cell, rate: float, number: int
+    bench: Bench,
+    objective: Objective,
+    stack: Stack,
+    cell: Cell,
+    rate: float,
+    seconds: float,
+    number: int,
 ) -> Probe:
     load = Load("poisson", round(rate))
     aim(bench, cell.scenario, stack, load)
     load_block(bench, stack, "proxied", LEAD_IN_S, 0, measured=False)
-    seconds = probe_seconds(objective, rate)
     record = load_block(bench, stack, "proxied", seconds, 1, measured=True)
     file = bench.folder / "capacity" / cell.slug / f"probe-{number}.parquet"
     bench.load.save(file)
@@ -99,7 +127,9 @@ def _probe(
     )
     doubts = [one.reason for one in findings if one.verdict is Verdict.UNTRUSTED]
     saturated = [one.reason for one in findings if one.check == "saturated"]
-    latencies = np.asarray(block.response_ns) / 1e6
-    return judge_probe(
-        objective, rate, latencies.tolist(), record.errors, doubts, "; ".join(saturated)
-    )
+    begin = min(block.intended_ns, default=0)
+    settled = block.intended_ns >= begin + 1e9 * settle_seconds(objective, seconds)
+    latencies = block.response_ns[settled] / 1e6
+    answered = np.isfinite(latencies)
+    failures = int(np.count_nonzero(~answered))
+    return judge_probe(objective, rate, latencies[answered], failures, doubts, "; ".join(saturated))

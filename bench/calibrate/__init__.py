@@ -15,6 +15,7 @@ from pathlib import Path
 
 from bench import machine
 from bench.calibrate import (
+    capacity,
     disturbed,
     effects,
     generators,
@@ -64,6 +65,8 @@ CHECKS = (
     ),
     Check("placement", 20, placement.check),
     Check("disturbed", 150, lambda rig, say: disturbed.judge(disturbed.measure(rig))),
+    Check("capacity", 600, lambda rig, say: capacity.judge(capacity.measure(rig.seed))),
+    Check("capacity-real", 330, lambda rig, say: capacity.judge_real(capacity.measure_real(rig))),
     Check("linter", 1, lambda rig, say: linter.judge()),
 )
 

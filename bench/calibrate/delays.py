@@ -4,6 +4,8 @@ none                  answer at once
 constant:MS           always the same
 lognormal:MS:SIGMA    median and sigma of the logarithm
 bimodal:MS:MS2:SHARE  MS, but MS2 for a share of the requests
+queue:MS              one at a time, in order: exponential work of that mean, a queue before it
+queue-constant:MS     the same, always as much work
 stall:PERIOD:LENGTH   seconds: whoever asks in the first LENGTH of a PERIOD waits for its end
 """
 
@@ -75,12 +77,33 @@ def _stall(rng: random.Random, period_s: float, length_s: float) -> Due:
     return due
 
 
+def _queue(work: Callable[[], float]) -> Due:
+    free = 0
+
+    def due(parsed: int) -> int:
+        nonlocal free
+        free = max(parsed, free) + int(work())
+        return free
+
+    return due
+
+
+def _exponential_queue(rng: random.Random, ms: float) -> Due:
+    return _queue(lambda: rng.expovariate(1 / (ms * 1e6)))
+
+
+def _constant_queue(rng: random.Random, ms: float) -> Due:
+    return _queue(lambda: ms * 1e6)
+
+
 # kind -> how many numbers it takes, what makes its function
 _MAKERS: dict[str, tuple[int, Callable[..., Due]]] = {
     "none": (0, _none),
     "constant": (1, _constant),
     "lognormal": (2, _lognormal),
     "bimodal": (3, _bimodal),
+    "queue": (1, _exponential_queue),
+    "queue-constant": (1, _constant_queue),
     "stall": (2, _stall),
 }
 

@@ -58,6 +58,7 @@ class Worker:
         self._seed = seed
         self._crew = Crew()
         self._prepared = 0
+        self._reserve_rps: float = RESERVE_RPS
         self._loops: dict[str, ClosedLoop | OpenLoop] = {}
         self._calls: tuple[str, ...] = ()
         self._recorder = Recorder()
@@ -82,6 +83,7 @@ class Worker:
         if scenario is None:
             raise UserError(f"no scenario {command.scenario!r}; there are {', '.join(SCENARIOS)}")
         load = Load.parse(command.load)
+        self._reserve_rps = min(RESERVE_RPS, 2 * load.rate) if load.rate else RESERVE_RPS
         for connection in (one for loop in self._loops.values() for one in loop.connections):
             connection.close()
         self._recorder.truncate()
@@ -117,7 +119,7 @@ class Worker:
         loop = self._loops.get(command.path)
         if not loop:
             raise HarnessError("a block came before it was prepared")
-        self._recorder.reserve(int(max(1.0, command.seconds) * RESERVE_RPS))
+        self._recorder.reserve(int(max(1.0, command.seconds) * self._reserve_rps))
         first_row = len(self._recorder)
         opened, reopened = _opened(loop.connections)
         grace_s, stolen_s = TIMEOUT_S + GRACE_S, _steal_s()

@@ -19,7 +19,7 @@ def open_loops(run: Run, scenario: str) -> list[str]:
 def capacities(run: Run, scenario: str) -> list[str]:
     """The highest rate at which each stack kept the objective."""
     rows = [row for row in run.capacities if row.scenario == scenario]
-    return [_capacity(row) for row in sorted(rows, key=lambda row: -(row.low or 0))]
+    return [_capacity(row) for row in sorted(rows, key=lambda row: -(row.value or row.low or 0))]
 
 
 def _times(row: Summary) -> str:
@@ -42,8 +42,15 @@ def _times(row: Summary) -> str:
 def _capacity(row: CapacityRow) -> str:
     name = f"{row.stack.server} on {language(row.stack.interpreter)} ({row.stack.topology})"
     why = f" ({row.reason})" if row.reason else ""
+    starts = f", {row.starts} fresh starts" if row.starts else ""
+    if row.value is not None and row.low is not None and row.high is not None:
+        interval = f"[{count(row.low)}, {count(row.high)}]"
+        return f"{name} keeps {row.objective} up to {count(row.value)} {interval}/s{starts}{why}"
     if row.low is None:
-        return f"{name}: no rate was shown to keep {row.objective}{why}"
+        return f"{name}: the rate that keeps {row.objective} is not known{why}"
     if row.high is None:
-        return f"{name} keeps {row.objective} up to at least {count(row.low)}/s{why}"
-    return f"{name} keeps {row.objective} up to {count(row.low)}/s, not at {count(row.high)}/s{why}"
+        return f"{name} keeps {row.objective} up to at least {count(row.low)}/s{starts}{why}"
+    return (
+        f"{name}: one start kept {row.objective} at {count(row.low)}/s, not at "
+        f"{count(row.high)}/s, which is no interval{why}"
+    )

@@ -65,3 +65,17 @@ def test_closed_form_is_what_a_stall_does(q: float) -> None:
     due = Delay.parse("stall:10:2").due(random.Random(1))
     waits = [(due(at) - at) / 1e6 for at in range(0, 10**10, 10**6)]
     assert np.quantile(waits, q) == pytest.approx(stalled_ms(q, 10, 2), abs=2)
+
+
+def test_a_queue_takes_one_at_a_time() -> None:
+    """A request that comes while another is worked on waits for it; after a pause none does."""
+    due = Delay.parse("queue-constant:2").due(random.Random(1))
+    assert [due(at) / 1e6 for at in (0, 500_000, 9_000_000)] == [2, 4, 11]
+
+
+def test_a_queues_work_is_exponential() -> None:
+    """With arrivals far apart the delay is the work alone, of that mean."""
+    due = Delay.parse("queue:1").due(random.Random(1))
+    work = [(due(at) - at) / 1e6 for at in range(0, 10**14, 10**10)]
+    assert np.mean(work) == pytest.approx(1, rel=0.05)
+    assert np.quantile(work, 0.99) == pytest.approx(np.log(100), rel=0.1)
