@@ -7,7 +7,9 @@ virtual environment holds uv and nothing else. What follows `--` is passed on.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -19,6 +21,7 @@ nox.options.sessions = ["lint", "tests"]
 nox.options.reuse_existing_virtualenvs = True
 
 PYTHON = ".venv/bin/python"
+MASKED = re.compile(r"(?<=//)[^/?#]*(?=@)|(?<=\?).+")  # user and password, and the query of a URL
 INTERRUPT_S = 60  # after Ctrl-C the harness stops its stacks and writes the report
 
 # Debian packages, each for the rows that need it; everything else comes from wheels.
@@ -49,18 +52,64 @@ SYSTEM = {
 POLICY = "/usr/sbin/policy-rc.d"
 
 
+# What pip's users set for an index of their own, and what uv calls it; uv's own names win.
+PIP_TO_UV = {
+    "PIP_INDEX_URL": "UV_DEFAULT_INDEX",
+    "PIP_EXTRA_INDEX_URL": "UV_INDEX",
+    "PIP_CERT": "SSL_CERT_FILE",
+}
+OWN_OF_UV = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_OFFLINE")
+PYPI = "https://pypi.org/simple"
+LOCKED = ".venv/locked.txt"
+
+
 def project(session: nox.Session) -> None:
-    """Bring .venv to the state of uv.lock."""
-    if sys.version_info < (3, 11):  # noqa: UP036 - nox may run on any Python
+    """Bring .venv to the state of uv.lock.
+
+    The lock's URLs are PyPI's, and `uv sync` asks those whatever index is set. With an index of the
+    user's the same versions, by the same hashes, are asked of that one alone.
+    """
+    if sys.platform not in ("linux", "darwin"):
+        session.error("onehop runs on Linux; on Windows start it within WSL2")
+    if sys.platform == "darwin":
+        session.warn("macOS: no cores are pinned, times are the client's own, balancers are few")
+    if not sys.version_info[:2] >= (3, 11) or sys.implementation.name != "cpython":
         session.error("onehop runs on CPython 3.11 or newer; start nox with one")
     session.install("uv>=0.9")
-    session.run_install("uv", "sync", "--frozen", "--quiet", "--python", sys.executable)
+    session.env.update(index_of(session))
+    if not any(name in session.env for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL")):
+        session.run_install("uv", "sync", "--frozen", "--quiet", "--python", sys.executable)
+        return
+    venv = ("uv", "venv", "--quiet", "--allow-existing", "--no-project", ".venv")
+    session.run_install(*venv, "--python", sys.executable)
+    export = ("uv", "export", "--frozen", "--quiet", "--no-emit-project", "--output-file", LOCKED)
+    session.run_install(*export, silent=True)
+    session.run_install("uv", "pip", "sync", "--quiet", "--python", PYTHON, LOCKED)
+
+
+def index_of(session: nox.Session) -> dict[str, str]:
+    """What uv has to be told of the user's own index, from pip's variables and its settings."""
+    known = {name: text for name, text in os.environ.items() if text}
+    if any(name in known for name in OWN_OF_UV):
+        return {name: known[name] for name in OWN_OF_UV if name in known}
+    listed = session.run("python", "-m", "pip", "config", "list", silent=True, log=False) or ""
+    found = dict(re.findall(r"(?m)^(?:global|install)\.([\w-]+)='(.*)'$", str(listed)))
+    for name in PIP_TO_UV:
+        option = name.removeprefix("PIP_").lower().replace("_", "-")
+        known.setdefault(name, found.get(option, ""))
+    if known["PIP_INDEX_URL"].rstrip("/") in ("", PYPI):
+        return {}
+    return {theirs: known[name] for name, theirs in PIP_TO_UV.items() if known[name]}
 
 
 def bench(session: nox.Session, verb: str, *arguments: str) -> None:
+    """What has a secret in it goes to the process by its environment: nox shows its command."""
+    shown = [MASKED.sub("***", word) for word in session.posargs]
+    hidden = [whole for word, whole in zip(shown, session.posargs, strict=True) if word != whole]
     session.run(
-        *(PYTHON, "-m", "bench", verb, *arguments, *session.posargs),
+        *(PYTHON, "-m", "bench", verb, *arguments, *shown),
         external=True,
+        env={"ONEHOP_HIDDEN": json.dumps(hidden)} if hidden else None,
         interrupt_timeout=INTERRUPT_S,
         terminate_timeout=INTERRUPT_S,
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import json
 import os
 import signal
 import sys
@@ -16,7 +17,7 @@ from types import FrameType
 
 from bench.disk import disk_fault
 from bench.letters import degrade_letters
-from bench.masking import masked
+from bench.masking import MASK, masked
 from bench.model import HarnessError, TargetError, UserError
 from bench.streams import outlive_the_terminal
 
@@ -52,9 +53,15 @@ def _run(arguments: Sequence[str]) -> int:
         if not (folders := os.environ.get("ONEHOP_SERVERS")):
             raise
         raise UserError(f"ONEHOP_SERVERS={folders}: {error}") from error
-    options = parse(arguments)
+    options = parse(_revealed(arguments))
     check_effects(options.verb, options.given)
     return int(_verb(options.verb)(options))
+
+
+def _revealed(arguments: Sequence[str]) -> list[str]:
+    """What noxfile.py hid from its own log, in the place of what it showed instead."""
+    hidden = json.loads(os.environ.pop("ONEHOP_HIDDEN", "[]"))
+    return [hidden.pop(0) if hidden and MASK in word else word for word in arguments]
 
 
 def _verb(name: str) -> Callable[[argparse.Namespace], int]:

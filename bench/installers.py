@@ -14,12 +14,21 @@ from types import MappingProxyType
 
 import uv
 
+from bench.cache import cache_dir
 from bench.model import TargetError
 from bench.processes import ROOT, Ended, run_to_end
 
 UV = uv.find_uv_bin()  # now: it asks sysconfig, whose first use is not for two threads at once
 TIMEOUT_S = 600.0
 VIRTUALENV = ("virtualenv==20.21.1", "distlib==0.3.9", "filelock==3.12.4", "platformdirs==3.11.0")
+
+# An index of the user's: noxfile.py has the same table, for it imports nothing of the project.
+PIP_TO_UV = {
+    "PIP_INDEX_URL": "UV_DEFAULT_INDEX",
+    "PIP_EXTRA_INDEX_URL": "UV_INDEX",
+    "PIP_CERT": "SSL_CERT_FILE",
+}
+OWN_OF_UV = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_OFFLINE")
 
 # What to look for in an installer's output, the most telling first: prefix, pattern, which match.
 _TELLING = (
@@ -57,9 +66,26 @@ def run_uv(*arguments: str) -> None:
 def run_installer(argv: Sequence[str], env: Mapping[str, str] = MappingProxyType({})) -> None:
     """uv or pip with `env` added; raises TargetError with the first true error."""
     own = {"UV_PYTHON_DOWNLOADS": "never", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-    ended = run_to_end(argv, timeout_s=TIMEOUT_S, env={**os.environ, **own, **env}, cwd=ROOT)
+    users = {**os.environ, **for_uv(os.environ), **_cache_of_uv(os.environ)}
+    ended = run_to_end(argv, timeout_s=TIMEOUT_S, env={**users, **own, **env}, cwd=ROOT)
     if ended.status != 0:
         raise TargetError(first_error(ended))
+
+
+def for_uv(environ: Mapping[str, str]) -> dict[str, str]:
+    """The user's package index as pip knows it, in the variables that uv reads: uv's own win."""
+    if any(name in environ for name in OWN_OF_UV) or not environ.get("PIP_INDEX_URL"):
+        return {}
+    return {theirs: environ[name] for name, theirs in PIP_TO_UV.items() if environ.get(name)}
+
+
+def _cache_of_uv(environ: Mapping[str, str]) -> dict[str, str]:
+    """Within ours, where uv could not write to the user's home."""
+    home = Path(environ.get("XDG_CACHE_HOME") or Path(environ.get("HOME") or "/", ".cache"))
+    near = next(place for place in (home, *home.parents) if place.exists())
+    if "UV_CACHE_DIR" in environ or (near.is_dir() and os.access(near, os.W_OK)):
+        return {}
+    return {"UV_CACHE_DIR": str(cache_dir() / "uv")}
 
 
 def first_error(ended: Ended) -> str:

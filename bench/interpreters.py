@@ -117,9 +117,9 @@ def _candidates(name: str) -> Iterator[Path]:
     names = (program,) if family == "cpython" else (program, "pypy3")  # Debian's is pypy3 alone
     for folder in os.get_exec_path():
         yield from (Path(folder, name) for name in names)
-    pyenv = Path(os.environ.get("PYENV_ROOT") or "~/.pyenv").expanduser() / "versions"
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path(os.environ.get("HOME") or "/", ".pyenv"))
     pattern = f"{version}.*" if family == "cpython" else f"pypy{version}*"
-    for home in sorted(pyenv.glob(pattern), key=_by_number, reverse=True):
+    for home in sorted(pyenv.glob(f"versions/{pattern}"), key=_by_number, reverse=True):
         yield home / "bin" / program
     if family == "pypy" and (private := debian_pypy.cached(version)):
         yield private
