@@ -77,6 +77,10 @@ def project(session: nox.Session) -> None:
         session.error("onehop runs on CPython 3.11 or newer; start nox with one")
     session.install("uv>=0.9")
     session.env.update(index_of(session))
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path(os.environ.get("HOME") or "/", ".cache"))
+    near = next(place for place in (home, *home.parents) if place.exists())
+    if not near.is_dir() or not os.access(near, os.W_OK):  # uv could not keep its cache there
+        session.env.setdefault("UV_CACHE_DIR", str(Path(".nox/uv-cache").absolute()))
     if not any(name in session.env for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL")):
         session.run_install("uv", "sync", "--frozen", "--quiet", "--python", sys.executable)
         return

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 
 from bench.disk import disk_fault
-from bench.letters import degrade_letters
+from bench.letters import degrade_letters, shown
 from bench.masking import MASK, masked
 from bench.model import HarnessError, TargetError, UserError
 from bench.streams import outlive_the_terminal
@@ -81,7 +81,7 @@ def _interrupt(signum: int, frame: FrameType | None) -> None:
 
 
 def _end(status: int, message: str) -> int:
-    print(f"onehop: {masked(message)}", file=sys.stderr)
+    print(f"onehop: {shown(masked(message))}", file=sys.stderr)
     return status
 
 

@@ -31,6 +31,11 @@ def degrade_letters() -> None:
             stream.reconfigure(errors=DEGRADE)
 
 
+def shown(text: str) -> str:
+    """A text from outside (a log's tail, a header) without what a terminal would obey."""
+    return "".join(letter if letter.isprintable() or letter in "\n\t" else "?" for letter in text)
+
+
 def _degrade(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error

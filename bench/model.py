@@ -188,6 +188,12 @@ class StackKey:
         return " · ".join([known, *self.unusual])
 
 
+def file_name(text: str) -> str:
+    """Of a name that a user or a run of somebody else's chose: one that stays in its folder."""
+    quoted = re.sub(r"[^A-Za-z0-9._+-]", lambda one: f"%{ord(one[0]):02X}", text)
+    return re.sub(r"^\.", "%2E", quoted)[:200]
+
+
 @dataclass(frozen=True, order=True)
 class Cell:
     """A stack under one scenario and one load: one row of summary.csv."""
@@ -204,7 +210,7 @@ class Cell:
         """A folder name, unique per cell."""
         parts = (self.stack.server, self.stack.interpreter, self.stack.topology)
         tail = (self.stack.client, self.stack.track, self.scenario, self.load)
-        return "_".join((*parts, *tail)).replace("/", "-").replace(":", "-")
+        return file_name("_".join((*parts, *tail)).replace("/", "-").replace(":", "-"))
 
 
 @dataclass(frozen=True)

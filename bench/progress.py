@@ -14,6 +14,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from bench.letters import shown
 from bench.plan import NULL, Plan, PlannedRound
 
 LINE_EVERY_S = 15.0
@@ -67,7 +68,7 @@ class Bar:
             self._progress.stop()
 
     def say(self, text: str) -> None:
-        self._console.print(text, highlight=False, markup=False)
+        self._console.print(shown(text), highlight=False, markup=False)
 
     def at(self, planned: PlannedRound, position: int, what: str) -> None:
         if self._first is None:

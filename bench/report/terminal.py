@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from bench.letters import shown
 from bench.model import Run
 from bench.report.lines import Line, lines, loads, scenarios
 from bench.report.loads import rate_words, sharing
@@ -45,16 +46,16 @@ def _print_scenario(run: Run, scenario: str, console: Console) -> None:
     ranked = [line for line in ordered if line.ranked]
     console.print()
     rates = rate_words(run, scenario)
-    about = f"[bold]{scenario}[/]  latency at {order[0]}, {rates} at {order[-1]}"
+    about = f"[bold]{escape(scenario)}[/]  latency at {order[0]}, {rates} at {order[-1]}"
     console.print(about, highlight=False)
     if shared := sharing(run, scenario):
-        console.print(shared, style="dim", highlight=False)
+        console.print(escape(shared), style="dim", highlight=False)
     if ranked:
         console.print(_table(ranked, console.width))
     for sentence in (*capacities(run, scenario), *open_loops(run, scenario)):
         console.print(escape(sentence), highlight=False)
     for note in notes(ordered):
-        console.print(escape(str(note)), style="dim", highlight=False)
+        console.print(escape(shown(str(note))), style="dim", highlight=False)
 
 
 def _table(ranked: Sequence[Line], width: int) -> Table:

@@ -106,4 +106,10 @@ def _text(value: str | float | None) -> str:
         return ""
     if isinstance(value, float):
         return f"{value:.6f}" if value == value else ""
-    return str(value)
+    return plain_field(value) if isinstance(value, str) else str(value)
+
+
+def plain_field(text: str) -> str:
+    """A text that no spreadsheet takes for a formula (OWASP, 'CSV Injection')."""
+    risky = text.startswith(("=", "+", "-", "@", "\t", "\r")) and text != "-"
+    return f"'{text}" if risky else text

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from bench.model import Run
+from bench.model import Run, file_name
 from bench.report.lines import every_line, hops, ladders, lines, loads, pairs, scenarios
 from bench.report.plots import canvas, curves, forest, trends
 from bench.report.plots.chart import Chart, known
@@ -146,7 +146,7 @@ def write_plots(run: Run, folder: Path) -> list[Plot]:
 
 
 def _plot(kind: Kind, chart: Chart, folder: Path) -> Plot:
-    name = f"{chart.scenario}-{kind.name}"
+    name = file_name(f"{chart.scenario}-{kind.name}")
     if not kind.has(chart):
         return Plot(chart.scenario, name, kind.title, kind.caption, why_not=kind.lacks)
     with canvas.drawing():

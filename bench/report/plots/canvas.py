@@ -35,8 +35,11 @@ _RC: dict[RcKeyType, Any] = {
     "font.size": 9,
     "font.family": "DejaVu Sans",
     "svg.fonttype": "none",
+    "text.parse_math": False,  # a $ in a name is a $
     "axes.axisbelow": True,
 }
+
+SLIMMEST = 0.5  # inches
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,8 @@ def blank(title: str, subtitle: str, height: float) -> Figure:
 def panel(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
     """A panel at a place given in inches from the lower left corner."""
     across, up = figure.get_size_inches()
-    axes = figure.add_axes((left / across, bottom / up, width / across, height / up))
+    wide = max(width, SLIMMEST)  # whatever the labels beside it leave
+    axes = figure.add_axes((left / across, bottom / up, wide / across, height / up))
     axes.set_facecolor("none")
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)

@@ -9,6 +9,7 @@ from bench.model import Interval, Topology
 from bench.report.lines import Line
 from bench.report.phrases import many
 
+LONGEST = 56  # letters of a label
 Measure = Callable[[Line], Interval | None]
 
 
@@ -43,12 +44,19 @@ def known(chart: Chart) -> list[Line]:
 
 def short(line: Line) -> str:
     """The stack's name, without a topology of one process."""
-    return str(line.stack).replace(f" · {line.stack.topology}", _where(line), 1)
+    return _cut(str(line.stack).replace(f" · {line.stack.topology}", _where(line), 1))
 
 
 def without_interpreter(line: Line) -> str:
     """`waitress · nginx:2`: what the stacks of both interpreters have in common."""
-    return short(line).replace(f" · {line.stack.interpreter}", "", 1)
+    bare = str(line.stack).replace(f" · {line.stack.topology}", _where(line), 1)
+    return _cut(bare.replace(f" · {line.stack.interpreter}", "", 1))
+
+
+def _cut(name: str) -> str:
+    """As long as a row has room for, in letters that a drawing may hold."""
+    plain = "".join(letter if letter.isprintable() else "?" for letter in name)
+    return plain if len(plain) <= LONGEST else f"{plain[: LONGEST - 1]}…"
 
 
 def by_server(lines: Iterable[Line]) -> dict[str, list[Line]]:
