@@ -26,11 +26,11 @@ INTERRUPT_S = 60  # after Ctrl-C the harness stops its stacks and writes the rep
 
 # Debian packages, each for the rows that need it; everything else comes from wheels.
 SYSTEM = {
-    "gcc": "builds bjoern, meinheld and what has no wheel for PyPy",
+    "gcc": "builds meinheld and what has no wheel for PyPy (bjoern, gevent, uWSGI)",
     "libc6-dev": "the same",
     "libffi-dev": "cffi for diesel, on CPython 2.7",
     "make": "the same (gevent for PyPy)",
-    "libev-dev": "bjoern's event loop",
+    "libev-dev": "bjoern's event loop on PyPy, else fetched into the cache; fapws3's",
     "python3-dev": "headers, where Debian's CPython is the one that runs",
     "libcurl4-openssl-dev": "pycurl, the app's client, where it has no wheel (PyPy)",
     "libssl-dev": "the same",

@@ -97,14 +97,15 @@ def _row(server: Server, notes: Notes) -> list[str]:
 
 
 def _version(server: Server) -> str:
-    """As the lock pins it for the newest interpreters that it runs on."""
+    """As the lock pins it for the newest interpreters that it runs on; PyPy's, where it differs."""
     if not server.distribution:
         return "the system's" if server.programs else "Python's own"
     able = [one for one in INTERPRETERS if not _unable(server, one)]
-    for interpreter in reversed(able):
-        if version := locked_version(server, interpreter):
-            return f"{version}, held back" if exceptions(server) else version
-    return "none"
+    newest = {INTERPRETERS[one]: locked_version(server, one) for one in able}  # the last counts
+    cpython, pypy = newest.get("cpython", ""), newest.get("pypy", "")
+    version = cpython or pypy or "none"
+    version += f"; PyPy: {pypy}" if pypy not in ("", version) else ""
+    return f"{version}, held back" if exceptions(server) else version
 
 
 def _unable(server: Server, interpreter: str) -> str:

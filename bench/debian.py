@@ -54,9 +54,11 @@ class Recipe:
     """What is fetched, from the first of the suites that has it.
 
     name      its folder in the cache, and its name in messages
-    programs  below usr/, each pointed to the unpacked libraries; the first is what one wants
+    programs  below usr/, each pointed to the unpacked libraries; the first is what one wants.
+              None: a library for what is compiled here; what one wants is usr/ itself
     probe     arguments with which the first must run and end well
     size      in words, to the waiting user
+    only      of all packages that come along the names that begin so, not all down to libc
     """
 
     name: str
@@ -65,6 +67,7 @@ class Recipe:
     programs: tuple[str, ...]
     probe: tuple[str, ...]
     size: str
+    only: str = ""
 
 
 def home(recipe: Recipe) -> Path:
@@ -73,15 +76,15 @@ def home(recipe: Recipe) -> Path:
 
 def cached(recipe: Recipe) -> Path | None:
     """The first program of an earlier `provide`."""
-    return _programs(recipe, home(recipe))[0] if is_built(home(recipe)) else None
+    return _wanted(recipe, home(recipe)) if is_built(home(recipe)) else None
 
 
 def provide(recipe: Recipe, say: Say) -> Path:
-    """Its first program, built unless it is there.
+    """Its first program, or its usr/ where it has none; fetched unless it is there.
 
     Raises TargetError with the reason when that is impossible.
     """
-    return _programs(recipe, build_once(home(recipe), partial(_build, recipe, say), say))[0]
+    return _wanted(recipe, build_once(home(recipe), partial(_build, recipe, say), say))
 
 
 def mirrors(etc: Path = Path("/etc")) -> list[Mirror]:
@@ -161,14 +164,14 @@ def _install(recipe: Recipe, folder: Path, source: str) -> None:
     apt_get = ("apt-get", f"-c={apt / 'apt.conf'}", "-q")
     _do([*apt_get, "update"])
     plan = _do([*apt_get, "-s", "install", "--no-install-recommends", *recipe.packages])
-    names = re.findall(r"(?m)^Inst (\S+)", plan)
+    names = [one for one in re.findall(r"(?m)^Inst (\S+)", plan) if one.startswith(recipe.only)]
     _do([*apt_get, "download", *names], cwd=apt / "debs")
     for package in sorted((apt / "debs").glob("*.deb")):
         _do(["dpkg-deb", "-x", str(package), str(root)])
-    programs = _programs(recipe, folder)
-    _point_to_own_libraries(root, programs)
     shutil.rmtree(apt)
-    _do([str(programs[0]), *recipe.probe])
+    if programs := _programs(recipe, folder):
+        _point_to_own_libraries(root, programs)
+        _do([str(programs[0]), *recipe.probe])
 
 
 def _point_to_own_libraries(root: Path, programs: Sequence[Path]) -> None:
@@ -187,6 +190,10 @@ def _point_to_own_libraries(root: Path, programs: Sequence[Path]) -> None:
 
 def _programs(recipe: Recipe, folder: Path) -> list[Path]:
     return [folder / "root/usr" / program for program in recipe.programs]
+
+
+def _wanted(recipe: Recipe, folder: Path) -> Path:
+    return next(iter(_programs(recipe, folder)), folder / "root/usr")
 
 
 def _do(argv: Sequence[str], cwd: Path | None = None) -> str:

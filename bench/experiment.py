@@ -235,7 +235,7 @@ def check_contract(bench: Bench, key: StackKey, stack: Stack) -> tuple[str, ...]
         return verify(stack.base_url, bench.direct, straight=True)
     family = bench.families.get(key.interpreter, "cpython")
     server, environment = SERVERS[key.server], bench.environments[key]
-    version = environment.record.packages.get(server.distribution, "") if environment else ""
+    version = server.version_in(environment.record.packages) if environment else ""
     excused = excused_checks(server, key.track, key.interpreter, family, version)
     return verify(stack.base_url, bench.direct, excused=excused)
 

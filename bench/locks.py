@@ -17,6 +17,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from bench.clients import CLIENTS
 from bench.installers import run_uv
@@ -64,7 +65,18 @@ def pinned(lock: Path, interpreter: str) -> dict[str, str]:
 
 def locked_version(server: Server, interpreter: str) -> str:
     """Of the server itself, as its venv there is made; "" where no package stands for it."""
-    return _pinned(lock_of(server, interpreter), interpreter).get(server.distribution, "")
+    versions = _pinned(lock_of(server, interpreter), interpreter)
+    wanted = required(server.requirements, interpreter)
+    return versions.get(server.standing(wanted), "")
+
+
+def required(lines: Iterable[str], interpreter: str) -> set[str]:
+    """The packages that requirement lines, each with or without a marker, ask for there."""
+    here = _environment(interpreter)
+    wanted = (Requirement(line) for line in lines)
+    return {
+        canonicalize_name(one.name) for one in wanted if not one.marker or one.marker.evaluate(here)
+    }
 
 
 _pinned = functools.cache(pinned)

@@ -392,6 +392,7 @@ class EnvironmentRecord:
     version: str
     packages: dict[str, str]
     client: str = ""  # the app's client whose packages are among them, where it needs any
+    origin: str = ""  # of the server's own compiled code: the index's wheel, or compiled here
 
 
 @dataclass(frozen=True)

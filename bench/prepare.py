@@ -118,5 +118,5 @@ def _expected(cell: Cell, prepared: Prepared) -> Summary:
         NOT_RUN,
         RESUME,
         interpreter_version=environment.record.version,
-        server_version=environment.record.packages.get(server.distribution, ""),
+        server_version=server.version_in(environment.record.packages),
     )

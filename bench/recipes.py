@@ -11,14 +11,15 @@ class Recipe:
     """`helpers` are installed first, then `package` is compiled by itself.
 
     It is compiled against the venv, without its declared dependencies, with `env` set
-    ({venv}: the venv's folder; {python}: `python3.11`; {multiarch}: `x86_64-linux-gnu`), and
-    `pypy_env` beside it on PyPy.
+    ({venv}: the venv's folder; {python}: `python3.11`; {include}, {library}: libev's folders), and
+    `pypy_env` beside it on PyPy. `libev`: it is compiled against that library.
     """
 
     package: str
     helpers: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     pypy_env: Mapping[str, str] = field(default_factory=dict)
+    libev: bool = False
 
 
 RECIPES = {
@@ -29,12 +30,13 @@ RECIPES = {
         helpers=("greenlet", "setuptools", "wheel"),
         env={"CFLAGS": "-DNDEBUG -include {venv}/include/site/{python}/greenlet/greenlet.h"},
     ),
-    # bjoern's own SIGINT handling calls PyErr_SetInterrupt, which PyPy lacks: built without it, on
-    # CPython too, so that both run the same.
+    # bjoern's own SIGINT handling calls PyErr_SetInterrupt, which PyPy lacks: built without it.
+    # Nothing sends one: the harness ends a server by SIGTERM, and its file takes the signal.
     "bjoern": Recipe(
         package="bjoern",
         helpers=("setuptools", "wheel"),
         env={"BJOERN_WANT_SIGINT_HANDLING": ""},
+        libev=True,
     ),
     # uWSGI embeds the interpreter that builds it: CPython by default, PyPy only when asked to.
     "uwsgi": Recipe(
@@ -45,7 +47,8 @@ RECIPES = {
     # fapws3's setup.py looks for libev in the folders of these two variables, else in all of /usr.
     "fapws3": Recipe(
         package="fapws3",
-        env={"C_INCLUDE_PATH": "/usr/include", "LD_LIBRARY_PATH": "/usr/lib/{multiarch}"},
+        env={"C_INCLUDE_PATH": "{include}", "LD_LIBRARY_PATH": "{library}"},
+        libev=True,
     ),
 }
 

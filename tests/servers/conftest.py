@@ -49,7 +49,7 @@ class Pair:
         """Of the version that runs, as its venv tells it."""
         found = environment_of(self)
         packages = {} if isinstance(found, TargetError) else found.record.packages
-        version = packages.get(self.server.distribution, "")
+        version = self.server.version_in(packages)
         return self.server.capabilities.why_not(capability, self.interpreter, self.family, version)
 
     def __str__(self) -> str:
@@ -81,6 +81,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("pair", found, ids=str, scope="module", indirect=True)
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist's own, which reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Under `--dist loadgroup` the tests of a pair stay together: they share its hop."""
     for item in items:

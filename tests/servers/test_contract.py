@@ -20,6 +20,8 @@ from servers import SERVERS
 from servers.capabilities import CAPABILITIES
 from tests.servers.checks_life import (
     FLOOD,
+    FLOOD_S,
+    PATIENCE_S,
     flat_memory,
     port_taken,
     refused,
@@ -97,9 +99,11 @@ def test_flat_memory(hop: Hop) -> None:
     counts: list[int] = []
 
     def check() -> None:
-        counts.append(flat_memory(hop.process, hop.port, hop.pair.family))
+        counts.append(flat_memory(hop.process, hop.port, hop.pair.family, within_s))
 
-    hold("flat-memory", hop.pair.why_not("flat-memory"), check)
+    why_not = hop.pair.why_not("flat-memory")
+    within_s = PATIENCE_S if why_not else FLOOD_S
+    hold("flat-memory", why_not, check)
     if counts and counts[0] < FLOOD:
         warnings.warn(f"{hop}: memory was watched over {counts[0]} requests only", stacklevel=1)
 
