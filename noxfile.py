@@ -22,6 +22,8 @@ nox.options.reuse_existing_virtualenvs = True
 
 PYTHON = ".venv/bin/python"
 MASKED = re.compile(r"(?<=//)[^/?#]*(?=@)|(?<=\?).+")  # user and password, and the query of a URL
+WORKERS = "4"  # on two cores: most of what the tests do is waiting
+DURATIONS = ("--durations=25", "--durations-min=1")
 INTERRUPT_S = 60  # after Ctrl-C the harness stops its stacks and writes the report
 
 # Debian packages, each for the rows that need it; everything else comes from wheels.
@@ -184,14 +186,26 @@ def serve(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the tests; `-- PATHS` runs those alone. The servers' contract runs on two cores."""
+    """Run the tests; `-- PATHS` runs those alone. All but the soaks, which `contracts` runs."""
     project(session)
     pytest = (PYTHON, "-m", "pytest")
     if session.posargs:
         session.run(*pytest, *session.posargs, external=True)
         return
-    session.run(*pytest, "--ignore=tests/servers", external=True)
-    session.run(*pytest, "tests/servers", "-n2", "--dist=loadgroup", external=True)
+    session.run(PYTHON, "-m", "tests.build", external=True)
+    several = ("-n", WORKERS, "-m", "not soak and not alone")
+    session.run(*pytest, *several, *DURATIONS, external=True)
+    alone = ("-m", "alone and not soak")  # 5: none of them was asked for
+    session.run(*pytest, *alone, *DURATIONS, external=True, success_codes=[0, 5])
+
+
+@nox.session
+def contracts(session: nox.Session) -> None:
+    """The soaks of the servers' contract: 20 000 requests each, which must leave no trace."""
+    project(session)
+    session.run(PYTHON, "-m", "tests.build", external=True)
+    soak = (PYTHON, "-m", "pytest", "tests/servers", "-m", "soak", "-n2", *session.posargs)
+    session.run(*soak, *DURATIONS, external=True)
 
 
 @nox.session

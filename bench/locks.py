@@ -24,7 +24,7 @@ from bench.installers import run_uv
 from bench.interpreters import INTERPRETERS
 from bench.model import TargetError
 from bench.processes import ROOT
-from bench.recipes import OVERRIDES, RECIPES
+from bench.recipes import OVERRIDES, RECIPES, WITH_WHEELS
 from servers import SERVERS
 from servers.spec import PY2, Server
 
@@ -135,7 +135,11 @@ def _without(lock: str, names: Iterable[str]) -> str:
 
 def _compile(wanted: Sequence[str], lock: Path, upgrade: bool, constraints: str = "") -> None:
     with tempfile.TemporaryDirectory() as folder:
-        files = {"requirements": wanted, "overrides": OVERRIDES, "constraints": (constraints,)}
+        files = {
+            "requirements": wanted,
+            "overrides": OVERRIDES,
+            "constraints": (*WITH_WHEELS, constraints),
+        }
         for name, lines in files.items():
             Path(folder, name).write_text("\n".join(lines) + "\n")
         options = ["--universal", "--python-version", OLDEST_PYTHON, "--generate-hashes"]

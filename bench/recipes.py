@@ -52,5 +52,8 @@ RECIPES = {
     ),
 }
 
+# The last versions with a wheel, where a later one takes minutes to compile.
+WITH_WHEELS = ("gevent<26; python_version < '3.10'",)
+
 # What a package's own pin would keep from being solved (meinheld's greenlet<0.5).
 OVERRIDES = ("greenlet>=3",)

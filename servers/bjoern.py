@@ -30,11 +30,7 @@ SERVER = Server(
             "pipelining": "what it read beyond a request is lost",
             "concurrency": "the app runs in the event loop itself",
         },
-        on={
-            "pypy": {
-                "flat-memory": "its calls through PyPy's C API keep 4 to 9 KiB a request for good"
-            }
-        },
+        on={"pypy": {"flat-memory": "through PyPy's C API it keeps some KiB of each request"}},
     ),
     distribution="bjoern",
     wheel="bjoern-binary",  # the same C code, with libev inside

@@ -19,13 +19,16 @@ from bench.processes import Process, port_in_use
 from tests.servers.flood import flood
 from tests.servers.wire import HOST, Broken, Wire, ask, expect, request
 
-GRACE_S = 5.0  # the harness asks for 3; a busy machine gets more
+GRACE_S = 15.0  # the harness asks for 3; a busy machine gets more
 HELD_BODY = b"x" * 2048
 FLOOD, FLOOD_S = 20_000, 12.0
 PATIENCE_S = 90.0  # for who is said to leak: a slow moment must not hide it
 # MiB. PyPy lets its heap grow to 1.8 times what lives before it collects the whole of it, and goes
-# on compiling: a server of 60 MiB was seen to grow by 28 without a leak.
-LEAK = {"cpython": 4.0, "pypy": 48.0}
+# on compiling: a server of 60 MiB was seen to grow by 28 without a leak. Where C or Rust code meets
+# it, 60 to 120 were seen, and slower with time; how much of it is lost for good, 20 000 requests do
+# not tell: that is said, and what is more is a leak.
+FLAT = {"cpython": 4.0, "pypy": 48.0}
+LEAK = {"cpython": 4.0, "pypy": 256.0}
 
 
 def refused(port: int) -> None:
@@ -45,10 +48,11 @@ def stop_idle(process: Process, port: int) -> None:
         _ended(process, port, family)
 
 
-def stop_in_flight(process: Process, port: int, upstream: socket.socket) -> None:
+def stop_in_flight(process: Process, port: int, upstream: socket.socket, held_s: float) -> None:
     """SIGTERM while the upstream holds a request: its answer still comes whole, then the end.
 
-    `upstream` is the listening socket that the hop was given for its upstream.
+    The answer is held for `held_s` longer. `upstream` is the listening socket that the hop was
+    given for its upstream.
     """
     upstream.settimeout(10)
     with Wire(port) as client:
@@ -58,7 +62,7 @@ def stop_in_flight(process: Process, port: int, upstream: socket.socket) -> None
             held.recv(1 << 16)
             family = process.tree()
             os.kill(process.pid, signal.SIGTERM)
-            time.sleep(0.3)  # time enough to drop the request
+            time.sleep(held_s)
             held.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2048\r\n\r\n" + HELD_BODY)
             expect("the answer in flight", client.answer().body, HELD_BODY)
             _ended(process, port, family)
@@ -71,7 +75,7 @@ def _ended(process: Process, port: int, family: list[psutil.Process]) -> None:
         raise Broken(f"still running {GRACE_S:g} s after SIGTERM") from None
     expect("the exit status", status, 0)
     expect("whether the port is still in use", port_in_use(HOST, port), False)
-    psutil.wait_procs(family, timeout=1)
+    psutil.wait_procs(family, timeout=5)
     expect("processes left", [one.name() for one in family if _runs(one)], [])
 
 
@@ -86,7 +90,7 @@ def _runs(process: psutil.Process) -> bool:
 def port_taken(first: Process, second: Process, port: int) -> None:
     """`second`, started on the port of `first`, ends with an error and never shared it."""
     try:
-        status = second.popen.wait(12)  # gunicorn tries for 5 s
+        status = second.popen.wait(25)  # gunicorn tries for 5 s
     except subprocess.TimeoutExpired:
         raise Broken("a second server on the same port does not end") from None
     if status == 0:
@@ -95,10 +99,14 @@ def port_taken(first: Process, second: Process, port: int) -> None:
     expect("the status of the first", ask(port, "GET", "/healthz").status, 200)
 
 
-def flat_memory(process: Process, port: int, family: str, within_s: float = FLOOD_S) -> int:
-    """The peak of the last two thirds of 20 000 requests is that of the first third.
+def flat_memory(
+    process: Process, port: int, limit: float, within_s: float = FLOOD_S
+) -> tuple[int, float]:
+    """The peak of the last two thirds of 20 000 requests is that of the first third, give or take
+    `limit` MiB.
 
-    Returns how many requests there were: fewer where they take longer than `within_s`.
+    Returns how many requests there were, fewer where they take longer than `within_s`, and the MiB
+    by which the peak grew.
     """
     _forget_peaks(process)
     done = flood(port, FLOOD // 3, within_s / 3)
@@ -107,9 +115,9 @@ def flat_memory(process: Process, port: int, family: str, within_s: float = FLOO
     after = _peaks(process)
     both = before.keys() & after.keys()  # not what a pre-fork server or CGI replaced meanwhile
     grown = sum(after[pid] - before[pid] for pid in both)
-    if grown > LEAK[family]:
+    if grown > limit:
         raise Broken(f"the peak of memory grew by {grown:.1f} MiB over {done} requests")
-    return done
+    return done, grown
 
 
 def _forget_peaks(process: Process) -> None:

@@ -81,14 +81,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("pair", found, ids=str, scope="module", indirect=True)
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist's own, which reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Under `--dist loadgroup` the tests of a pair stay together: they share its hop."""
-    for item in items:
-        if pair := getattr(item, "callspec", None) and item.callspec.params.get("pair"):  # type: ignore[attr-defined]
-            item.add_marker(pytest.mark.xdist_group(str(pair)))
-
-
 def pairs(every_interpreter: bool) -> list[Pair]:
     """What can run by its declaration. A server that runs nowhere promised runs where it can."""
     found = []
