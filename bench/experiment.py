@@ -8,7 +8,7 @@ is finished is on disk, so that any end but a full disk loses only the round und
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -17,14 +17,13 @@ from itertools import groupby
 from pathlib import Path
 from typing import Protocol
 
-from bench import machine
+from bench import machine, watching
 from bench.balancers import authority
 from bench.disturbance import again, why_disturbed
 from bench.environments import Environment
 from bench.integrity import OWN_LIMIT
 from bench.load.process import LoadProcess
-from bench.machine.listeners import all_known, cpus_of, owners
-from bench.machine.observer import NOBODY, Observer, Roots
+from bench.machine.observer import NOBODY, Observer
 from bench.model import (
     Cell,
     InstrumentError,
@@ -40,7 +39,7 @@ from bench.model import (
 )
 from bench.outside import Outside
 from bench.plan import EXTERNAL, NULL, Plan, PlannedRound, block_order
-from bench.processes import Process, Usage
+from bench.processes import Usage
 from bench.samples import (
     BlockRecord,
     RoundRecord,
@@ -132,25 +131,9 @@ def instruments(
             LoadProcess(log=folder / "logs" / "load.log", cpus=cpus, seed=plan.selection.seed)
         )
         ours = [load.process, *([upstream.process] if upstream else [])]
-        observer = exits.enter_context(_observer(partial(pids, ours), outside))
+        urls = (outside.direct, outside.proxied) if outside else ()
+        observer = exits.enter_context(watching.observer(ours, urls))
         yield Bench(plan, folder, families, environments, upstream, outside, load, watch, observer)
-
-
-def _observer(ours: Roots, outside: Outside | None) -> Observer:
-    """Of the placement's cores; of those where the reader's own hop may run."""
-    generator = {*machine.generator_cpus(), *machine.stub_cpus()}
-    if outside is None:
-        return Observer(generator, machine.target_cpus(), ours)
-    urls = (outside.direct, outside.proxied)
-    hop = partial(owners, urls)
-    observer = Observer(generator, cpus_of(hop()) or machine.target_cpus(), ours, hop)
-    observer.unknown_hop = not all_known(urls)
-    return observer
-
-
-def pids(processes: Iterable[Process]) -> list[int]:
-    """Of the supervisors: all that these ever started is below them."""
-    return [process.popen.supervisor.pid for process in processes]
 
 
 def _trust_ourselves(plan: Plan) -> None:
@@ -382,7 +365,7 @@ def open_target(bench: Bench, key: StackKey, logs: Path) -> Iterator[Stack | Non
         with open_stack(
             *(key, environment, bench.direct, logs, cpus), upstreams=upstreams, slow_upstream=slow
         ) as stack:
-            bench.observer.watch(partial(pids, stack.processes))
+            bench.observer.watch(partial(watching.pids, stack.processes))
             yield stack
 
 

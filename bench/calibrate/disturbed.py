@@ -17,13 +17,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench import machine, processes
+from bench import machine, processes, watching
 from bench.calibrate import stranger
 from bench.calibrate.blocks import Block, rows_of, watched
 from bench.calibrate.finding import Finding, Row
 from bench.calibrate.rig import Rig, paired_order, round_samples
 from bench.disturbance import why_untrusted
-from bench.machine.observer import Observer
 from bench.model import HarnessError, QuantileDelta
 from bench.processes import ROOT
 from bench.stats import block_deltas
@@ -68,15 +67,11 @@ def _run(rig: Rig, side: str, number: int, *, always: bool) -> Ran:
     rng = random.Random(f"{rig.seed}/{side}/{number}")
     cpu = (machine.target_cpus() if side == "hop" else machine.generator_cpus())[0]
     with (
-        Observer(
-            (*machine.generator_cpus(), *machine.stub_cpus()),
-            machine.target_cpus(),
-            lambda: [one.pid for one in rig.load.process.tree()],
-            lambda: [one.pid for one in rig.server.tree()],
-        ) as observer,
+        watching.observer([rig.load.process]) as observer,
         _stranger(rig.folder, cpu, rng.randrange(1 << 30), always) as spells,
     ):
         rig.aim("none", f"constant:{DELAY_MS:g}", LOAD)
+        observer.watch(lambda: watching.pids([rig.server]))
         order = paired_order(rng, PAIRS)
         blocks = watched(order, observer, lambda path, index: rig.block(path, BLOCK_S, index))
         rows = rows_of(rig.samples(), blocks)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import machine
+from bench import machine, watching
 from bench.bias import LARGE_BYTES, USUAL
 from bench.calibrate.blocks import rows_of, watched
 from bench.calibrate.finding import Finding, Row
@@ -77,7 +77,7 @@ def measure_bias(by: Instrument, scenarios: Sequence[str]) -> tuple[PlacementBia
     """
     cpus = machine.target_cpus()[:1]
     with start_upstream(by.folder / "logs" / "twin.log", cpus) as twin:
-        by.observer.watch(lambda: [one.pid for one in twin.process.tree()])
+        by.observer.watch(lambda: watching.pids([twin.process]))
         return tuple(one for name in scenarios for one in _of(by, twin, name))
 
 
@@ -107,15 +107,7 @@ def check(rig: Rig, say: Callable[[str], None]) -> Finding:
         return judge([])
     with (
         start_upstream(rig.folder / "logs" / "stub.log", machine.stub_cpus()) as upstream,
-        Observer(
-            {*machine.generator_cpus(), *machine.stub_cpus()},
-            machine.target_cpus(),
-            lambda: [
-                one.pid
-                for process in (rig.load.process, upstream.process)
-                for one in process.tree()
-            ],
-        ) as observer,
+        watching.observer([rig.load.process, upstream.process]) as observer,
     ):
         by = Instrument(rig.load, upstream, observer, rig.folder, rig.seed)
         return judge(measure_bias(by, [USUAL, "bulk-download"]))
