@@ -364,6 +364,15 @@ CDF_GRID = (*(i / 200 for i in range(1, 200)), 0.999)
 
 
 @dataclass(frozen=True)
+class Resolution:
+    """How far the instrument may err at a quantile, for an extra latency of `extra_ms`."""
+
+    q: float
+    extra_ms: float
+    error_ms: float
+
+
+@dataclass(frozen=True)
 class Machine:
     """Where the run took place."""
 
@@ -438,6 +447,7 @@ class Run:
     null: tuple[Summary, ...] = ()  # A/A: direct against direct, one per scenario and load
     floor: str = ""  # the short calibration at the run's start, in words
     bias: tuple[PlacementBias, ...] = ()  # where the stub shares the generator's core
+    resolution: tuple[Resolution, ...] = ()  # measured then; none: bench.resolution's constants
     capacities: tuple[CapacityRow, ...] = ()  # of a run with --slo
     warnings: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()  # of a hop of the reader's own: which address a name was

@@ -30,17 +30,24 @@ class Estimate:
     freedom: float
 
 
-def rank_intervals(values: Sequence[Sequence[float]]) -> list[tuple[int, int]]:
+def rank_intervals(
+    values: Sequence[Sequence[float]], margins: Sequence[float] = ()
+) -> list[tuple[int, int]]:
     """Best and worst rank that each may hold when smaller is better; 1 is the best.
 
-    `values`: per contestant its figure in each round. One is better than another only where Welch's
-    test (Biometrika 1947) on moderated variances, corrected by Holm over all pairs, says so. That
-    makes simultaneous 95% rank intervals (Mogstad, Romano, Shaikh & Wilhelm, 'Inference for Ranks',
-    Review of Economic Studies 2024).
+    `values`: per contestant its figure in each round; `margins`: how far the instrument may err for
+    it (none: not at all). It errs for all in one direction, so that of a difference counts what is
+    beyond the larger of the two. One is better than another only where Welch's test (Biometrika
+    1947) on moderated variances, corrected by Holm over all pairs, says so. That makes simultaneous
+    95% rank intervals (Mogstad, Romano, Shaikh & Wilhelm, 'Inference for Ranks', Review of Economic
+    Studies 2024).
     """
     estimates = moderated(values)
     pairs = list(combinations(range(len(values)), 2))
-    adjusted = holm([_p_value(estimates[i], estimates[j]) for i, j in pairs])
+    margins = margins or [0.0] * len(values)
+    adjusted = holm(
+        [_p_value(estimates[i], estimates[j], max(margins[i], margins[j])) for i, j in pairs]
+    )
     better, worse = [0] * len(values), [0] * len(values)
     for (i, j), p in zip(pairs, adjusted, strict=True):
         if p <= LEVEL:
@@ -94,10 +101,14 @@ def _prior(own: Sequence[tuple[float, float]]) -> tuple[float, float]:
     return d0 / 2, s0
 
 
-def _p_value(a: Estimate, b: Estimate) -> float:
-    """Two-sided, degrees of freedom by Welch and Satterthwaite; 1 where a side has one round."""
+def _p_value(a: Estimate, b: Estimate, margin: float) -> float:
+    """That they differ by more than `margin`, if they do not.
+
+    Two-sided, degrees of freedom by Welch and Satterthwaite; 1 where a side has one round.
+    """
     if not (a.freedom and b.freedom):
         return 1.0
     error2 = a.error2 + b.error2
     freedom = error2**2 / (a.error2**2 / a.freedom + b.error2**2 / b.freedom)
-    return 2 * float(special.stdtr(freedom, -abs(a.mean - b.mean) / math.sqrt(error2)))
+    gap = max(0.0, abs(a.mean - b.mean) - margin)
+    return 2 * float(special.stdtr(freedom, -gap / math.sqrt(error2)))

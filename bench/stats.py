@@ -16,11 +16,11 @@ from scipy import special  # not scipy.stats, which takes a second to import
 
 from bench.bootstrap import Array, resample
 from bench.censored import failed_share, is_known
-from bench.model import CDF_GRID, QUANTILES, Interval, QuantileDelta
+from bench.model import CDF_GRID, QUANTILES, Interval, QuantileDelta, Resolution
+from bench.resolution import margin_ms
 
 LEVEL = 0.05  # of every test and interval
 Z95 = 1.959964
-RESOLUTION_MS, RESOLUTION_SHARE = 0.004, 0.003  # see resolution_ms
 
 
 @dataclass(frozen=True)
@@ -60,33 +60,29 @@ def rate_interval(values: Sequence[float]) -> Interval:
     return Interval(math.exp(mean), math.exp(mean - half), math.exp(mean + half))
 
 
-def resolution_ms(extra_ms: float) -> float:
-    """The instrument's own systematic error of an extra latency of that size, an upper bound.
-
-    The longer a generator's core waits for an answer the colder it sends the next request. Found by
-    `nox -s calibrate` (injected effects): 2 to 4 µs up to 1 ms, 12 µs at 5 ms. A systematic error
-    is added to the statistical bounds, not averaged away (JCGM 100:2008, 'GUM', F.2.4.5).
-    """
-    return RESOLUTION_MS + RESOLUTION_SHARE * abs(extra_ms)
-
-
-def quantile_deltas(rounds: Sequence[RoundSamples], seed: int) -> tuple[QuantileDelta, ...]:
+def quantile_deltas(
+    rounds: Sequence[RoundSamples], seed: int, resolution: Sequence[Resolution] = ()
+) -> tuple[QuantileDelta, ...]:
     """The extra latency at each of QUANTILES, in ms.
 
     Per round and path the blocks are pooled, Q_q(proxied) - Q_q(direct) is taken, and the rounds'
     differences are averaged. The interval comes from a hierarchical bootstrap (rounds with
     replacement, then each round's blocks with replacement, direct and proxied apart: Davison &
     Hinkley, 'Bootstrap Methods' 1997, §3.8), widened for few rounds (`small_sample_factor`) and by
-    the instrument's own `resolution_ms`.
+    the instrument's own `resolution` (bench.resolution).
     A quantile with fewer than ten samples beyond it in any round and path is left out; so is one
     that failures reach (bench.censored), or reach in more resamples than an interval leaves out.
     """
     factor = small_sample_factor(len(rounds)) if len(rounds) > 1 else None
-    return _deltas(rounds, factor, np.random.default_rng(seed))
+    return _deltas(rounds, factor, np.random.default_rng(seed), resolution)
 
 
 def block_deltas(
-    one: RoundSamples, seed: int, *, systematic: bool = True
+    one: RoundSamples,
+    seed: int,
+    *,
+    systematic: bool = True,
+    resolution: Sequence[Resolution] = (),
 ) -> tuple[QuantileDelta, ...]:
     """The extra latency of a single round, ms, its interval from its blocks alone.
 
@@ -96,7 +92,8 @@ def block_deltas(
     """
     blocks = min(len(one.direct), len(one.proxied))
     factor = small_sample_factor(blocks) if blocks > 1 else None
-    return _deltas([one], factor, np.random.default_rng(seed), systematic=systematic)
+    rng = np.random.default_rng(seed)
+    return _deltas([one], factor, rng, resolution if systematic else None)
 
 
 def withheld(rounds: Sequence[RoundSamples], known: Sequence[QuantileDelta]) -> tuple[float, ...]:
@@ -199,10 +196,9 @@ def _deltas(
     rounds: Sequence[RoundSamples],
     factor: float | None,
     rng: np.random.Generator,
-    *,
-    systematic: bool = True,
+    resolution: Sequence[Resolution] | None,
 ) -> tuple[QuantileDelta, ...]:
-    """`factor` widens the intervals; None leaves them out."""
+    """`factor` widens the intervals; None leaves them out. `resolution` None: it is not added."""
     qs = [q for q in QUANTILES if _supported(rounds, q)]
     if not qs:
         return ()
@@ -211,8 +207,10 @@ def _deltas(
     per_round = np.stack([direct, proxied, proxied - direct])  # 3 x rounds x qs
     estimates = per_round.mean(axis=1)
     bounds = _bounds(rounds, qs, estimates, factor, rng) if factor else None
-    if bounds is not None and systematic:
-        margin = np.array([resolution_ms(extra) for extra in estimates[2]])
+    if bounds is not None and resolution is not None:
+        margin = np.array(
+            [margin_ms(resolution, q, x) for q, x in zip(qs, estimates[2].tolist(), strict=True)]
+        )
         bounds[2] += np.stack([-margin, margin])
     return tuple(
         _delta(

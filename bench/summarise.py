@@ -22,9 +22,20 @@ from bench.bias import widened
 from bench.bootstrap import Array
 from bench.disturbance import kept, measured_again, why_untrusted
 from bench.facts import Block, Disturbance, Facts, generator_s, kept_rate, send_lag_p99_ms
-from bench.model import ALONE, Cell, Load, PathName, Run, Summary, UpstreamRecord, Verdict
+from bench.model import (
+    ALONE,
+    Cell,
+    Load,
+    PathName,
+    Resolution,
+    Run,
+    Summary,
+    UpstreamRecord,
+    Verdict,
+)
 from bench.plan import EXTERNAL, NULL
 from bench.ranking import rank_intervals
+from bench.resolution import margin_ms
 from bench.samples import (
     PATHS,
     BlockRecord,
@@ -70,7 +81,7 @@ def summarise(folder: Path) -> Run:
         cell: summarise_cell(known.get(cell) or Summary(cell, Verdict.OK), rounds, folder, run)
         for cell, rounds in records.items()
     }
-    every = ranked({**known, **fresh}.values())
+    every = ranked({**known, **fresh}.values(), run.resolution)
     return replace(
         run,
         upstream=run.upstream and _against_the_fastest(run.upstream, every),
@@ -100,7 +111,7 @@ def summarise_cell(
     if not rounds:
         return failed
     apart = bool(run.machine and run.machine.stub_cpus)
-    row = _figures(failed, rounds, run.seed, apart)
+    row = _figures(failed, rounds, run, apart)
     if base.cell.stack not in (NULL, EXTERNAL):
         deltas = (row.quantiles, row.service_quantiles)
         mine, service = (widened(one, run.bias, base.cell.scenario) for one in deltas)
@@ -119,7 +130,7 @@ def _disturbance(records: Sequence[RoundRecord]) -> Disturbance:
     return Disturbance(why_untrusted(rounds, disturber), measured_again(rounds, disturber))
 
 
-def ranked(summaries: Iterable[Summary]) -> list[Summary]:
+def ranked(summaries: Iterable[Summary], resolution: Sequence[Resolution] = ()) -> list[Summary]:
     """Rank intervals by extra p50, among the OK cells of one scenario, load and track.
 
     A balancer alone is ranked among its like: it is no proxy.
@@ -133,7 +144,9 @@ def ranked(summaries: Iterable[Summary]) -> list[Summary]:
             contest = (row.cell.scenario, row.cell.load, stack.track, stack.server == ALONE)
             contests[contest].append(index)
     for indices in contests.values():
-        ranks = rank_intervals([rows[i].quantiles[0].rounds_ms for i in indices])
+        firsts = [rows[i].quantiles[0] for i in indices]
+        margins = [margin_ms(resolution, one.q, one.extra_ms.value) for one in firsts]
+        ranks = rank_intervals([one.rounds_ms for one in firsts], margins)
         for index, (low, high) in zip(indices, ranks, strict=True):
             rows[index] = replace(rows[index], rank_low=low, rank_high=high)
     return rows
@@ -196,7 +209,7 @@ def as_block(number: int, record: BlockRecord, rows: NDArray[Any]) -> Block:
     )
 
 
-def _figures(base: Summary, rounds: Sequence[Measured], seed: int, stub_apart: bool) -> Summary:
+def _figures(base: Summary, rounds: Sequence[Measured], run: Run, stub_apart: bool) -> Summary:
     """Everything that is counted or estimated, no judgement yet."""
     proxied = [block for r in rounds for block in r.on("proxied")]
     records = [block for r in rounds for block in r.record.blocks if block.path == "proxied"]
@@ -221,9 +234,11 @@ def _figures(base: Summary, rounds: Sequence[Measured], seed: int, stub_apart: b
         ),
         **_memory([r.record for r in rounds] if ours else []),
         ready_s=median(ready) if ready else None,
-        quantiles=stats.quantile_deltas(pairs, seed),
+        quantiles=stats.quantile_deltas(pairs, run.seed, run.resolution),
         service_quantiles=(
-            stats.quantile_deltas([r.services() for r in rounds], seed) if load.is_open else ()
+            stats.quantile_deltas([r.services() for r in rounds], run.seed, run.resolution)
+            if load.is_open
+            else ()
         ),
         direct_cdf_ms=stats.cdf_ms([pair.direct for pair in pairs]),
         proxied_cdf_ms=stats.cdf_ms([pair.proxied for pair in pairs]),

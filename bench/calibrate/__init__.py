@@ -26,11 +26,13 @@ from bench.calibrate import (
     truth,
 )
 from bench.calibrate.finding import Finding
+from bench.calibrate.known import measure_resolution
 from bench.calibrate.report import write_report
 from bench.calibrate.rig import Rig, open_rig
 from bench.calibrate.short import Floor, measure_floor
 from bench.load.process import LoadProcess
 from bench.model import TargetError, UserError
+from bench.resolution import in_words
 from bench.upstream import start_upstream
 
 __all__ = ["CHECKS", "Floor", "measure_floor", "run"]
@@ -94,7 +96,8 @@ def run(
         say(f"warning: {warning}")
     machine.pin_harness()
     if short:
-        say(_floor(work, seed).words)
+        for words in _floor(work, seed):
+            say(words)
         return 0
     findings = []
     with open_rig(work, seed) as rig:
@@ -129,11 +132,12 @@ def _find(check: Check, rig: Rig, say: Say) -> Finding:
     return replace(finding, seconds=time.monotonic() - begin)
 
 
-def _floor(work: Path, seed: int) -> Floor:
+def _floor(work: Path, seed: int) -> tuple[str, str]:
     """As at the start of a bench: each in its place."""
     cpus = machine.generator_cpus()
     with (
         start_upstream(work / "upstream.log", machine.stub_cpus()) as upstream,
         LoadProcess(seed=seed, log=work / "load.log", cpus=cpus) as load,
     ):
-        return measure_floor(load, upstream.base_url, work, seed)
+        resolution = in_words(measure_resolution(load, work, seed))
+        return measure_floor(load, upstream.base_url, work, seed).words, resolution

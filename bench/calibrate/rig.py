@@ -84,17 +84,26 @@ class Rig:
 @contextlib.contextmanager
 def open_rig(folder: Path, seed: int) -> Iterator[Rig]:
     """A rig, its logs in `folder`. Raises HarnessError when the server does not start."""
+    cpus = machine.generator_cpus()
+    with (
+        LoadProcess(seed=seed, log=folder / "load.log", cpus=cpus) as load,
+        rig_with(load, folder, seed) as rig,
+    ):
+        yield rig
+
+
+@contextlib.contextmanager
+def rig_with(load: LoadProcess, folder: Path, seed: int) -> Iterator[Rig]:
+    """A rig with a load process that runs already."""
     port = processes.free_port(HOST)
     argv = [sys.executable, "-m", "bench.calibrate.server"]
     argv += ["--port", str(port), "--seed", str(seed)]
-    generator, target = machine.generator_cpus(), machine.target_cpus()
+    target = machine.target_cpus()
     with contextlib.ExitStack() as exits:
         exits.enter_context(processes.port_released(HOST, port))
         log = folder / "server.log"
         server = processes.start(argv, log=log, name="calibration server", cpus=target, cwd=ROOT)
         exits.enter_context(server)
-        load = LoadProcess(seed=seed, log=folder / "load.log", cpus=generator)
-        exits.enter_context(load)
         try:
             processes.wait_ready(server, HOST, port)
         except TargetError as error:

@@ -52,7 +52,7 @@ def measure_floor(
     """
     targets: dict[PathName, str] = {"direct": upstream_url, "proxied": upstream_url}
     file = folder / "floor.parquet"
-    load.prepare(SCENARIO, targets, Load.parse(NULL_LOAD))
+    load.prepare(SCENARIO, targets, Load.parse(NULL_LOAD), straight=True)
     order = paired_order(random.Random(seed), PAIRS)
     for path in order[:2]:
         load.block(path, LEAD_IN_S, 0, measured=False)
@@ -60,7 +60,7 @@ def measure_floor(
         load.block(path, NULL_SHARE * seconds / len(order), index)
     load.save(file)
     deltas = block_deltas(round_samples(read_samples(file)), seed)
-    load.prepare(SCENARIO, targets, Load.parse(LAG_LOAD))
+    load.prepare(SCENARIO, targets, Load.parse(LAG_LOAD), straight=True)
     load.block("direct", LEAD_IN_S, 0, measured=False)
     load.block("direct", (1 - NULL_SHARE) * seconds, 0)
     load.save(file)

@@ -16,6 +16,7 @@ from rich.console import Console
 
 from bench import limits, machine
 from bench.calibrate import measure_floor
+from bench.calibrate.known import measure_resolution
 from bench.calibrate.placement import Instrument, is_shared, measure_bias, wanted
 from bench.capacity import Objective
 from bench.catalog import catalog
@@ -35,6 +36,7 @@ from bench.prepare import Prepared, describe, prepare
 from bench.progress import Bar
 from bench.report import write_report
 from bench.report.terminal import print_table
+from bench.resolution import in_words, worst
 from bench.resume import check_machine, go_on
 from bench.samples import (
     RESULTS,
@@ -203,16 +205,20 @@ def _measure(
 
 def _note_instruments(bench: Bench) -> None:
     """What the upstream carries and what this machine can see, before anything is judged by it."""
+    seed = bench.plan.selection.seed
+    run = open_run(bench.folder)
+    found = measure_resolution(bench.load, bench.folder / "logs", seed)
+    run = replace(run, resolution=worst(run.resolution, found))
+    write_run(bench.folder, run)
+    bench.watch.say(in_words(run.resolution))
     if bench.outside is not None:
         if bench.observer.unknown_hop:
-            run = open_run(bench.folder)
             write_run(bench.folder, replace(run, warnings=(*run.warnings, UNKNOWN_HOP)))
         return
     upstream = measure_upstream(bench, bench.plan.rounds[0].cells[0].scenario)
-    seed = bench.plan.selection.seed
     floor = measure_floor(bench.load, bench.direct, bench.folder, seed, FLOOR_S).words
     bench.watch.say(floor)
-    run = replace(open_run(bench.folder), upstream=upstream, floor=floor)
+    run = replace(run, upstream=upstream, floor=floor)
     write_run(bench.folder, replace(run, bias=run.bias or _measure_bias(bench)))
 
 

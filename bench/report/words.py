@@ -26,6 +26,7 @@ from bench.report.lines import (
 )
 from bench.report.phrases import listed, many, prose
 from bench.report.provenance import bias_words
+from bench.resolution import in_words
 
 STUB_FACTOR = 5  # the stub must carry this many times the fastest hop's rate
 FEW_ROUNDS = 3
@@ -121,6 +122,8 @@ def null_words(run: Run) -> list[str]:
     if not run.null:
         return ["No null run (direct against direct) was made: the noise floor is not known."]
     floor = [f"At the run's start: {run.floor}."] if run.floor else []
+    said = in_words(run.resolution)
+    floor.append(f"{said[0].upper()}{said[1:]}.")
     return [_null(run, summary) for summary in run.null] + floor + bias_words(run)
 
 

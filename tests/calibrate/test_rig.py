@@ -7,6 +7,7 @@ import pytest
 
 from bench.calibrate.foreign import run_locust, run_wrk
 from bench.calibrate.generators import measure_agreement
+from bench.calibrate.known import measure_resolution
 from bench.calibrate.rig import HOST, Rig, paired_order, round_samples, service_ns
 from bench.calibrate.short import measure_floor
 from bench.calibrate.truth import measure
@@ -82,6 +83,14 @@ def test_floor_is_measured(rig: Rig) -> None:
     assert floor.visible_ms[0.5] > 0
     assert 0 < floor.send_lag_p50_ms <= floor.send_lag_p99_ms
     assert "µs" in floor.words
+
+
+def test_the_resolution_is_measured(rig: Rig) -> None:
+    """Known delays by the same load process, each size by quantile."""
+    found = measure_resolution(rig.load, rig.folder, seed=1, blocks={0.1: 0.1, 1.0: 0.3})
+    assert {one.extra_ms for one in found} <= {0.1, 1.0}
+    assert (0.5, 1.0) in {(one.q, one.extra_ms) for one in found}
+    assert all(one.error_ms > 0 for one in found)
 
 
 def test_locust_reports_and_keeps_its_times(rig: Rig) -> None:
