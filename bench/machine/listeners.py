@@ -72,7 +72,7 @@ def all_known(urls: Iterable[str]) -> bool:
 def cpus_of(pids: Iterable[int]) -> set[int]:
     """Where these processes may run."""
     found: set[int] = set()
-    for pid in pids:
+    for pid in pids if hasattr(os, "sched_getaffinity") else ():
         with suppress(OSError):
             found |= os.sched_getaffinity(pid)
     return found

@@ -49,9 +49,10 @@ def parse(text: str) -> Program:
 
 
 def scan() -> dict[int, Program]:
-    """Every process of the machine: some ten milliseconds, so never inside a block."""
+    """Every process of the machine: some ten milliseconds, so never inside a block. None where
+    there is no /proc."""
     found = {}
-    for entry in PROC.iterdir():
+    for entry in PROC.iterdir() if PROC.is_dir() else ():
         if entry.name.isdigit():
             with suppress(OSError, ValueError, IndexError):
                 one = parse((entry / "stat").read_text())
