@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import groupby
@@ -23,6 +23,7 @@ from bench.disturbance import again, why_disturbed
 from bench.environments import Environment
 from bench.integrity import OWN_LIMIT
 from bench.load.process import LoadProcess
+from bench.load.protocol import BlockDone
 from bench.machine.observer import NOBODY, Observer
 from bench.model import (
     Cell,
@@ -71,6 +72,20 @@ class Watch(Protocol):
 
 
 @dataclass
+class Served:
+    """What the stack that runs has answered since its fresh start, on the proxied path."""
+
+    requests: int = 0
+    seconds: float = 0.0
+
+    def add(self, done: BlockDone) -> BlockDone:
+        """One more block of load."""
+        self.requests += done.requests
+        self.seconds += done.seconds
+        return done
+
+
+@dataclass
 class Bench:
     """What all rounds of a run share."""
 
@@ -83,6 +98,7 @@ class Bench:
     load: LoadProcess
     watch: Watch
     observer: Observer
+    served: Served = field(default_factory=Served)
 
     @property
     def direct(self) -> str:
@@ -228,6 +244,7 @@ def warm_up(
 ) -> WarmCurve | None:
     """Load the proxied path in windows, at the group's largest load, until it is steady.
 
+    The curve counts from the fresh start, which may have answered for other scenarios before.
     An open loop is warmed up by a closed one, whose rate follows what the stack can do already.
     """
     if stack is None:
@@ -237,11 +254,12 @@ def warm_up(
     connections = max((WARM_LOAD if load.is_open else load).connections for load in loads)
     aim(bench, scenario, stack, Load("closed", connections))
     points: list[WarmPoint] = []
-    requests, seconds = 0, 0.0
-    while not is_steady(points, limits) and not is_over(points, limits):
-        done = bench.load.block("proxied", limits.window_s, len(points), measured=False)
+    served = bench.served
+    before, before_s = served.requests, served.seconds
+    while not is_steady(points, limits, before_s) and not is_over(points, limits, before_s):
+        window = bench.load.block("proxied", limits.window_s, len(points), measured=False)
+        done = served.add(window)
         stack.check_alive()
-        requests, seconds = requests + done.requests, seconds + done.seconds
         if done.p50_ms is None:
             kinds = ", ".join(f"{kind} {n}" for kind, n in sorted(done.errors_by_kind.items()))
             if OWN_LIMIT in done.errors_by_kind:
@@ -250,8 +268,9 @@ def warm_up(
                     "raise `ulimit -n` or net.ipv4.ip_local_port_range",
                 )
             raise TargetError(f"most of a warm-up window's requests failed ({kinds or 'silence'})")
-        points.append(WarmPoint(requests, seconds, done.p50_ms, done.rps))
-    return WarmCurve(planned.number, is_steady(points, limits), tuple(points))
+        points.append(WarmPoint(served.requests, served.seconds, done.p50_ms, done.rps))
+    steady = is_steady(points, limits, before_s)
+    return WarmCurve(planned.number, steady, tuple(points), before=before, before_s=before_s)
 
 
 def measure(bench: Bench, record: RoundRecord, stack: Stack | None) -> None:
@@ -307,6 +326,8 @@ def load_block(
     taken: PathName = "direct" if stack is None else path
     before = bench.observer.look()
     done = bench.load.block(taken, seconds, index, measured=measured)
+    if taken == "proxied":
+        bench.served.add(done)
     seen = bench.observer.since(before)
     if stack:
         stack.check_alive()
@@ -353,6 +374,7 @@ def aim(bench: Bench, scenario: str, stack: Stack | None, load: Load) -> None:
 @contextmanager
 def open_target(bench: Bench, key: StackKey, logs: Path) -> Iterator[Stack | None]:
     """The stack of a round; None for the null pair, which has no hop."""
+    bench.served = Served()
     if key == NULL:
         bench.observer.watch(bench.observer.hop if bench.outside else NOBODY)
         yield None

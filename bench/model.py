@@ -243,7 +243,7 @@ class QuantileDelta:
 
 @dataclass(frozen=True)
 class WarmPoint:
-    """One warm-up window on the proxied path; `requests` counts from the fresh start."""
+    """One warm-up window on the proxied path; requests and seconds of load from the fresh start."""
 
     requests: int
     seconds: float
@@ -259,7 +259,8 @@ class WarmCurve:
     """The warm-up of one round: windows until steady, or until the ceiling (`steady` False).
 
     The rest is judged afterwards by change points (bench.warm): the curve's kind, and the requests
-    and seconds at the end of the first window of the steady state, None where there is none.
+    and seconds at the end of the first window of the steady state, None where there is none. All
+    count from the fresh start: `before` it had answered so many already, for other scenarios.
     """
 
     round: int
@@ -268,6 +269,8 @@ class WarmCurve:
     kind: WarmKind = ""
     steady_requests: int | None = None
     steady_s: float | None = None
+    before: int = 0
+    before_s: float = 0.0
 
 
 # A hop's processes: those that the harness started, and all that they started themselves.

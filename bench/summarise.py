@@ -46,7 +46,7 @@ from bench.samples import (
     samples_file,
 )
 from bench.trust import judge
-from bench.warm import classify, common_kind
+from bench.warm import classify, common_kind, steady_requests
 
 
 @dataclass(frozen=True)
@@ -217,7 +217,6 @@ def _figures(base: Summary, rounds: Sequence[Measured], run: Run, stub_apart: bo
     load = Load.parse(base.cell.load)
     ours = base.cell.stack not in (NULL, EXTERNAL)  # processes that we can look at
     warm = tuple(classify(r.record.warm) for r in rounds if r.record.warm)
-    steady = [curve.steady_requests for curve in warm if curve.steady_requests is not None]
     pairs = [r.responses() for r in rounds]
     ready = [r.record.ready_s for r in rounds if r.record.ready_s is not None]
     return replace(
@@ -243,7 +242,7 @@ def _figures(base: Summary, rounds: Sequence[Measured], run: Run, stub_apart: bo
         direct_cdf_ms=stats.cdf_ms([pair.direct for pair in pairs]),
         proxied_cdf_ms=stats.cdf_ms([pair.proxied for pair in pairs]),
         spread=_spread([r.record.spread for r in rounds if r.record.spread]),
-        warm_requests=int(median(steady)) if steady else None,
+        warm_requests=steady_requests(warm),
         warm_kind=common_kind(warm),
         warm_curves=warm,
         send_lag_p99_ms=(

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,9 +40,9 @@ LIMITS = {
 }
 
 
-def is_steady(points: Sequence[WarmPoint], limits: Limits) -> bool:
-    """Whether the windows so far show a steady stack."""
-    if len(points) < FEWEST or points[-1].seconds < limits.least_s:
+def is_steady(points: Sequence[WarmPoint], limits: Limits, before_s: float = 0.0) -> bool:
+    """Whether the windows so far, after `before_s` of other load, show a steady stack."""
+    if len(points) < FEWEST or points[-1].seconds - before_s < limits.least_s:
         return False
     span = len(points) // 3
     before = min(point.p50_ms for point in points[:-span])
@@ -49,9 +50,9 @@ def is_steady(points: Sequence[WarmPoint], limits: Limits) -> bool:
     return last >= before * (1 - GAIN)
 
 
-def is_over(points: Sequence[WarmPoint], limits: Limits) -> bool:
+def is_over(points: Sequence[WarmPoint], limits: Limits, before_s: float = 0.0) -> bool:
     """Whether the ceiling is reached."""
-    return bool(points) and points[-1].seconds >= limits.most_s
+    return bool(points) and points[-1].seconds - before_s >= limits.most_s
 
 
 def classify(curve: WarmCurve) -> WarmCurve:
@@ -80,6 +81,17 @@ def classify(curve: WarmCurve) -> WarmCurve:
     if first and min(levels) < levels[-1] - tolerance:
         kind = "slowdown"
     return replace(curve, kind=kind, steady_requests=seen.requests, steady_s=seen.seconds)
+
+
+def steady_requests(curves: Sequence[WarmCurve]) -> int | None:
+    """Median over rounds of the requests from the fresh start until steady; None where none was.
+
+    A scenario that came after others in its round found a stack that they had warmed. So the rounds
+    that it came first in count alone, where there are any; else the figure is an upper bound.
+    """
+    fresh = [curve for curve in curves if not curve.before] or list(curves)
+    known = [one.steady_requests for one in fresh if one.steady_requests is not None]
+    return int(median(known)) if known else None
 
 
 def common_kind(curves: Sequence[WarmCurve]) -> WarmKind:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bench.model import WarmCurve, WarmPoint
-from bench.warm import Limits, classify, common_kind, is_over, is_steady
+from bench.warm import Limits, classify, common_kind, is_over, is_steady, steady_requests
 
 LIMITS = Limits(window_s=0.1, least_s=0.6, most_s=2.0)
 
@@ -109,3 +109,35 @@ def test_fresh_starts_may_differ() -> None:
     assert common_kind([flat, late]) == "inconsistent"
     assert common_kind([judged([1.0] * 5), flat]) == "flat"
     assert common_kind([]) == ""
+
+
+def test_other_load_before_is_no_warm_up_of_this_one() -> None:
+    """The least and the most seconds are those of these windows, whatever came before."""
+    late = [
+        WarmPoint(p.requests + 9000, p.seconds + 9, p.p50_ms, p.rps) for p in curve(*[1.0] * 20)
+    ]
+    assert not is_steady(late[:5], LIMITS, before_s=9.0)
+    assert is_steady(late[:7], LIMITS, before_s=9.0)
+    assert not is_over(late[:19], LIMITS, before_s=9.0)
+    assert is_over(late, LIMITS, before_s=9.0)
+
+
+@pytest.mark.parametrize(
+    ("rounds", "requests"),
+    [
+        ([(0, 300), (0, 500), (0, 400)], 400),
+        ([(0, 300), (9000, 9100), (9000, 9100)], 300),  # the others were warm already
+        ([(7000, 7100), (9000, 9100)], 8100),  # never first: no more than that
+        ([(0, None), (9000, 9100)], None),
+        ([], None),
+    ],
+)
+def test_requests_until_steady_are_of_the_rounds_it_came_first_in(
+    rounds: list[tuple[int, int | None]], requests: int | None
+) -> None:
+    """A scenario after others finds a warm stack, and says nothing of how soon it was warm."""
+    curves = [
+        WarmCurve(number, True, (), steady_requests=until, before=before)
+        for number, (before, until) in enumerate(rounds, 1)
+    ]
+    assert steady_requests(curves) == requests
