@@ -56,8 +56,8 @@ def _sharing(line: Line) -> str:
     """What makes a ladder's figures less than what its processes can do."""
     topology = Topology.parse(line.stack.topology)
     if line.crowded:
-        cores = f", more than there are{'' if line.cores else ', as far as is known'}"
-        return f"{cores}: what they bring on cores of their own is not measured here"
+        unknown = "" if line.cores else " on cores that are not known"
+        return f"{unknown}, which is no measure of what they bring on cores of their own"
     full = topology.balancer and topology.count == line.cores
     return f", which {topology.balancer} shares" if full else ""
 

@@ -24,7 +24,7 @@ def scaling(chart: Chart) -> Figure:
     """Throughput and extra p50 against the number of server processes."""
     found = ladders(chart.lines)
     height = HEAD + FOOT + max(2.6, 0.24 * len(found))
-    figure = canvas.blank("More processes", chart.about(": ports or workers"), height)
+    figure = canvas.blank(f"More processes{_on(found)}", chart.about(": ports or workers"), height)
     every: tuple[tuple[str, Measure], ...] = (
         (f"requests/s, {chart.large}", rps),
         (f"extra p50 (ms), {chart.small}", lambda line: line.extra(0.5)),
