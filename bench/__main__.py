@@ -9,19 +9,16 @@ import argparse
 import importlib
 import json
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from types import FrameType
 
 from bench.disk import disk_fault
+from bench.interrupts import end_by_signals
 from bench.letters import degrade_letters, shown
 from bench.masking import MASK, masked
 from bench.model import HarnessError, TargetError, UserError
 from bench.streams import outlive_the_terminal
-
-ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # Ctrl-C, kill, a lost terminal or SSH
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -73,13 +70,6 @@ def _verb(name: str) -> Callable[[argparse.Namespace], int]:
     return found
 
 
-def _interrupt(signum: int, frame: FrameType | None) -> None:
-    """The first one unwinds; while the stacks are being stopped more of them change nothing."""
-    for other in ENDS:
-        signal.signal(other, signal.SIG_IGN)
-    raise KeyboardInterrupt
-
-
 def _end(status: int, message: str) -> int:
     print(f"onehop: {shown(masked(message))}", file=sys.stderr)
     return status
@@ -89,9 +79,7 @@ def _start() -> int:
     """What is ours to mend has its traceback and status 3: 1 would be read as a failed gate."""
     degrade_letters()
     outlive_the_terminal()
-    for signum in ENDS:
-        if signal.getsignal(signum) is not signal.SIG_IGN or signum != signal.SIGHUP:
-            signal.signal(signum, _interrupt)  # nohup's wish is kept
+    end_by_signals()
     try:
         return main(sys.argv[1:])
     except Exception:
