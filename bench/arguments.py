@@ -170,9 +170,29 @@ def _parser(
     return top, verbs.choices
 
 
+class _Profiles:
+    """Their names, by commas. They are imported only where help is asked for: that takes a time."""
+
+    def __str__(self) -> str:
+        from bench.catalog import PROFILES
+
+        return ", ".join(PROFILES)
+
+
+class _Profile(argparse.Action):
+    """Stores the name."""
+
+    def __init__(self, **options: Any):
+        super().__init__(**options)
+        self.known = _Profiles()
+
+    def __call__(self, parser: object, namespace: object, values: object, *rest: object) -> None:
+        setattr(namespace, self.dest, values)
+
+
 def _selection(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--profile", type=text, default="quick", help="quick, standard or full (quick)"
+        "--profile", type=text, default="quick", action=_Profile, help="%(known)s (quick)"
     )
     for name in (*DIMENSIONS, "scenarios", "loads"):
         parser.add_argument(f"--{name}", type=names, default=(), metavar="A,B", help="by commas")

@@ -316,6 +316,8 @@ class Summary:
     memory: dict[str, MemoryUse] = field(default_factory=dict)  # by kind of process: HOP_KINDS
     pss_mib: float | None = None  # of the whole hop
     peak_mib: float | None = None
+    hop_cores: float | None = None  # CPU time of the whole hop over time, in cores, proxied blocks
+    hop_busy: float | None = None  # the same as a share of the cores that its processes can use
     ready_s: float | None = None  # median time from start to the first answered request
     quantiles: tuple[QuantileDelta, ...] = ()  # of the response time
     service_quantiles: tuple[QuantileDelta, ...] = ()  # of the service time; open loops only

@@ -68,7 +68,9 @@ class Bar:
             self._progress.stop()
 
     def say(self, text: str) -> None:
-        self._console.print(shown(text), highlight=False, markup=False)
+        # Where there is no terminal nobody knows how wide a line may be, and a log is searched.
+        plain = not self._console.is_terminal
+        self._console.print(shown(text), highlight=False, markup=False, soft_wrap=plain)
 
     def at(self, planned: PlannedRound, position: int, what: str) -> None:
         if self._first is None:

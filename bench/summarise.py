@@ -26,10 +26,12 @@ from bench.model import (
     ALONE,
     Cell,
     Load,
+    Machine,
     PathName,
     Resolution,
     Run,
     Summary,
+    Topology,
     UpstreamRecord,
     Verdict,
 )
@@ -81,7 +83,8 @@ def summarise(folder: Path) -> Run:
         cell: summarise_cell(known.get(cell) or Summary(cell, Verdict.OK), rounds, folder, run)
         for cell, rounds in records.items()
     }
-    every = ranked({**known, **fresh}.values(), run.resolution)
+    ranks = ranked({**known, **fresh}.values(), run.resolution)
+    every = [with_busy(one, run.machine) for one in ranks]
     return replace(
         run,
         upstream=run.upstream and _against_the_fastest(run.upstream, every),
@@ -231,6 +234,9 @@ def _figures(base: Summary, rounds: Sequence[Measured], run: Run, stub_apart: bo
         cpu_us_per_request=(
             1e6 * sum(b.hop_cpu_s for b in proxied) / requests if ours and requests else None
         ),
+        hop_cores=(
+            sum(b.hop_cpu_s for b in proxied) / sum(b.span_s for b in proxied) if ours else None
+        ),
         **_memory([r.record for r in rounds] if ours else []),
         ready_s=median(ready) if ready else None,
         quantiles=stats.quantile_deltas(pairs, run.seed, run.resolution),
@@ -252,6 +258,17 @@ def _figures(base: Summary, rounds: Sequence[Measured], run: Run, stub_apart: bo
             sum(generator_s(b, stub_apart) for b in proxied) / sum(b.span_s for b in proxied)
         ),
     )
+
+
+def with_busy(row: Summary, machine: Machine | None) -> Summary:
+    """The row with the hop's share of the cores that it can use: one for each of its processes
+    that serves (the Python of each holds a lock), at most those that it was given."""
+    if row.hop_cores is None:
+        return row
+    topology = Topology.parse(row.cell.stack.topology)
+    serving = topology.count + (topology.balancer is not None)
+    given = machine.target_cores or len(machine.target_cpus) if machine else 0
+    return replace(row, hop_busy=row.hop_cores / max(1, min(serving, given)))
 
 
 def _memory(records: Sequence[RoundRecord]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import pytest
 
 from bench.__main__ import main
 from bench.arguments import verbs
+from bench.catalog import PROFILES
 from tests.verbs import ROOT, bench
 
 HOSTILE = (
@@ -36,6 +37,13 @@ def _options() -> Iterator[tuple[str, str]]:
 
 
 OPTIONS = tuple(_options())
+
+
+@pytest.mark.parametrize("verb", ["run", "plan"])
+def test_help_names_every_profile(verb: str) -> None:
+    """Those that there are, not those that there were."""
+    told = " ".join(verbs()[verb].format_help().split())
+    assert f"{', '.join(PROFILES)} (quick)" in told
 
 
 def test_the_verbs_have_options() -> None:

@@ -10,6 +10,7 @@ import pytest
 from bench.model import (
     Cell,
     Load,
+    Machine,
     PathName,
     Run,
     StackKey,
@@ -29,7 +30,7 @@ from bench.samples import (
     write_run,
     write_samples,
 )
-from bench.summarise import summarise
+from bench.summarise import summarise, with_busy
 
 SECONDS, RATE = 0.5, 1000
 ORDER: tuple[PathName, ...] = ("direct", "proxied", "proxied", "direct")
@@ -268,3 +269,26 @@ def test_the_stub_is_held_against_the_fastest_of_its_scenario(tmp_path: Path) ->
     assert fastest(tmp_path, "read") == ("read", rate.value)
     assert fastest(tmp_path, "") == ("", None)
     assert fastest(tmp_path, "download") == ("download", None)
+
+
+@pytest.mark.parametrize(
+    ("topology", "cores", "used", "busy"),
+    [
+        ("1", 1, 0.83, 0.83),
+        ("1", 8, 0.83, 0.83),  # seven cores that one process cannot use
+        ("w4", 8, 2.0, 0.5),
+        ("w4", 2, 2.0, 1.0),
+        ("nginx:4", 8, 2.5, 0.5),  # the balancer is a process too
+        ("nginx:0", 8, 0.6, 0.6),
+        ("1", 0, 0.7, 0.7),  # an older run, whose machine is not known
+    ],
+)
+def test_busy_is_a_share_of_what_it_can_use(
+    topology: str, cores: int, used: float, busy: float
+) -> None:
+    """One core for each serving process, at most those that the hop was given."""
+    of = Cell(StackKey("waitress", "cpython-3.11", topology), "read", "c16")
+    machine = Machine("", "", "", 9, 1.0, "", (0,), tuple(range(1, cores + 1)))
+    row = with_busy(Summary(of, Verdict.OK, hop_cores=used), machine if cores else None)
+    assert row.hop_busy == pytest.approx(busy)
+    assert with_busy(Summary(of, Verdict.OK), machine).hop_busy is None

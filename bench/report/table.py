@@ -161,6 +161,15 @@ def _cpu(line: Line) -> Value:
     return _plain(cell.cpu_us_per_request if cell else None)
 
 
+BUSY = 0.9  # of the cores that a hop can use: from here on it is called saturated
+
+
+def _busy(line: Line) -> Value:
+    cell = line.saturated()
+    busy = cell.hop_busy if cell else None
+    return Value(share(busy), "saturated" if busy is not None and busy >= BUSY else "", busy)
+
+
 def _memory(line: Line) -> Value:
     """Of the cell that took the most; another memory than PSS is named (older runs: RSS)."""
     known = [(size, cell) for cell in line.cells if (size := _peak_mib(cell)) is not None]
@@ -200,6 +209,7 @@ COLUMNS = (
     *(_extra(q) for q in QUANTILES),
     Column("rps", "requests", "1/s", "verified responses a second, largest load", _rps),
     Column("cpu", "CPU", "µs/request", "of the whole hop, balancer included", _cpu),
+    Column("busy", "hop busy", "", "of the cores that it can use, largest load", _busy, wide=True),
     Column(
         "memory",
         "memory",
@@ -257,6 +267,7 @@ DETAIL = (
         lambda line: _interval(line.latency.direct_rps, rate=True),
     ),
     Column("cpu", "CPU", "µs/request", "", lambda line: _plain(line.latency.cpu_us_per_request)),
+    Column("busy", "hop busy", "", "of the cores that it can use", _busy),
     Column("memory", "memory", "MiB", "peak PSS within the cell", _memory),
     Column("lag", "send lag p99", "ms", "", lambda line: _plain(line.latency.send_lag_p99_ms, ms)),
     Column(

@@ -33,7 +33,7 @@ _LATENCY = [
 _PEAKS = {kind: f"peak_{kind.replace(' ', '_')}_mib" for kind in HOP_KINDS}
 _TAIL = (
     *("warm_requests", "send_lag_p99_ms", "generator_cpu", "rank_low", "rank_high", "spread"),
-    *("pss_mib", "peak_mib", *_PEAKS.values(), "memory_is"),
+    *("pss_mib", "peak_mib", *_PEAKS.values(), "memory_is", "hop_busy"),
 )
 COLUMNS = (*_HEAD, *_LATENCY, *_TAIL)
 
@@ -74,6 +74,7 @@ def row(summary: Summary) -> dict[str, str]:
         "rank_low": summary.rank_low,
         "rank_high": summary.rank_high,
         "spread": "/".join(f"{one:.3f}" for one in summary.spread),
+        "hop_busy": summary.hop_busy,
         "pss_mib": summary.pss_mib,
         "peak_mib": summary.peak_mib,
         "memory_is": memory_is(summary) if summary.peak_mib is not None else None,
