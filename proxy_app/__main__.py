@@ -3,21 +3,11 @@
 import contextlib
 import os
 import sys
-from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, make_server
+from wsgiref.simple_server import make_server
 
 from proxy_app.app import create_app
+from proxy_app.reference import Handler
 from proxy_app.settings import SettingsError, load_settings
-
-
-class _Handler(WSGIRequestHandler):
-    """Keeps the client's own target, and no log: ONEHOP_ACCESS_LOG=1 writes a better one."""
-
-    def get_environ(self) -> dict[str, Any]:
-        return {**super().get_environ(), "REQUEST_URI": self.path}
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
 
 
 def main() -> int:
@@ -30,7 +20,7 @@ def main() -> int:
         sys.stderr.write(f"onehop: {error}\n")
         return 2
     try:
-        server = make_server(settings.host, settings.port, app, handler_class=_Handler)
+        server = make_server(settings.host, settings.port, app, handler_class=Handler)
     except OSError as error:
         sys.stderr.write(f"onehop: cannot listen on {settings.host}:{settings.port}: {error}\n")
         return 2

@@ -92,5 +92,8 @@ def _from_client(pieces: Iterator[bytes]) -> Iterator[bytes]:
         yield from pieces
     except Fault:
         raise
-    except (OSError, ValueError) as error:
+    except Exception as error:
+        # gunicorn's parser has exceptions of its own kind; what is Python's own is a fault of ours
+        if type(error).__module__ == "builtins" and not isinstance(error, (OSError, ValueError)):
+            raise
         raise BadRequest("the request body could not be read to its end") from error

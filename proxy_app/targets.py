@@ -70,6 +70,8 @@ def raw_path(environ: dict[str, Any]) -> str:
     target = split_target(uri)
     if target.authority:
         environ["HTTP_HOST"] = target.authority
+    if target.path.startswith("//"):  # some servers collapse it, some take the rest for a host
+        return target.path
     # A middleware or a mount point may have changed PATH_INFO: then the raw target is not ours.
     # cheroot leaves %2F as it is in PATH_INFO, and decodes the rest; some decode the whole URL.
     known = (path, unquote(path, "latin-1"))

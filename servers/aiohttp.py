@@ -11,12 +11,13 @@ import signal
 from typing import Any
 from urllib.parse import unquote
 
-from servers.capabilities import Capabilities
+from servers.capabilities import COMMA, Capabilities
 from servers.spec import BACKLOG, IDLE_S, Server
 
 GRACE_S = 2
 BUFFERED = Capabilities(
     {
+        "two-cookies": COMMA,
         "streamed-request": "aiohttp-wsgi reads the whole body before it calls the app",
         "streamed-response": "aiohttp-wsgi joins the whole response before it sends it",
     }
@@ -53,7 +54,16 @@ async def _serve(app: Any, host: str, port: int, threads: int) -> None:
 
     site = web.Application()
     handler = WSGIHandler(app, executor=ThreadPoolExecutor(threads))
-    site.router.add_route("*", "/{path_info:.*}", handler.handle_request)
+
+    async def handle(request: Any) -> Any:
+        headers = request.headers.copy()
+        for name in [name for name in headers if "_" in name]:
+            del headers[name]  # it would become the dashed one
+        return await handler.handle_request(
+            request if len(headers) == len(request.headers) else request.clone(headers=headers)
+        )
+
+    site.router.add_route("*", "/{path_info:.*}", handle)
     runner = web.AppRunner(
         site, access_log=None, keepalive_timeout=IDLE_S, shutdown_timeout=GRACE_S
     )

@@ -19,7 +19,11 @@ SERVER = Server(
     own_client="aiohttp",
     trap="asyncio's loop, backlog 100, idle connections closed after 5 s",
     capabilities=Capabilities(
-        {"websocket-close": "hypercorn keeps the client's close code to itself"}, websocket=True
+        {
+            "strict-heads": "hypercorn raises a method to upper case",
+            "websocket-close": "hypercorn keeps the client's close code to itself",
+        },
+        websocket=True,
     ),
     workers=True,
     idle_s=IDLE_S,

@@ -8,7 +8,7 @@ import signal
 import sys
 from typing import Any
 
-from servers.capabilities import Capabilities
+from servers.capabilities import CUT, Capabilities
 from servers.spec import BACKLOG, EQUAL, IDLE_S, Launch, Server
 
 IN_C = ("uvloop", "httptools")
@@ -23,7 +23,7 @@ SERVER = Server(
     requirements=REQUIREMENTS,
     own_client="aiohttp",
     trap="idle connections closed after 5 s, a line of log per request",
-    capabilities=Capabilities(websocket=True),
+    capabilities=Capabilities(on={"cpython": {"targets": CUT}}, websocket=True),
     workers=True,
     idle_s=IDLE_S,
     distribution="uvicorn",
@@ -45,7 +45,13 @@ def run(factory: str, launch: Launch) -> None:
     """uvicorn on the launch's terms; `factory` is where the app is made."""
     import uvicorn
 
-    where: dict[str, Any] = {"host": launch.host, "port": launch.port, "ws": "wsproto"}
+    where: dict[str, Any] = {
+        "host": launch.host,
+        "port": launch.port,
+        "ws": "wsproto",
+        "proxy_headers": False,
+    }
+    # on both tracks: uvicorn takes scheme and address from any client on this machine
     if launch.workers > 1:
         where["workers"] = launch.workers
     if launch.track != EQUAL:

@@ -12,7 +12,7 @@ import threading
 import time
 from typing import Any
 
-from servers.capabilities import Capabilities
+from servers.capabilities import CUT, Capabilities
 from servers.spec import BACKLOG, WITH_WHEEL, WITHOUT_WHEEL, Server
 
 SERVER = Server(
@@ -24,6 +24,9 @@ SERVER = Server(
     concurrent=1,
     capabilities=Capabilities(
         {
+            "strict-heads": "it joins two Host lines without a comma",
+            "targets": CUT,
+            "two-cookies": "it joins two Cookie lines without a separator",
             "encoded-path": "it hands on the decoded path alone",
             "repeated-headers": "it joins a repeated request header's values without a comma",
             "streamed-request": "it reads the whole body before it calls the app",

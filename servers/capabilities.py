@@ -31,6 +31,14 @@ CAPABILITIES: Mapping[str, str] = {
     "websocket": "a WebSocket both ways at once, its subprotocol, and the upstream's close code",
     "websocket-close": "the close code of the client reaches the upstream",
     "upstream-errors": "502 and 504, and never a clean end of a body cut short",
+    "targets": "an absolute-form target is a path; no #, no backslash, no dots in any spelling",
+    "strict-heads": "two Host lines, none, and a method in lower case are refused",
+    "underscores": "a header name with an underscore never becomes the dashed one",
+    "untrusted": "X-Forwarded-* and SCRIPT_NAME change neither scheme nor address nor path",
+    "two-cookies": "two Cookie lines arrive as one, with a semicolon",
+    "long-target": "a request target of 7 kB",
+    "no-inventions": "no request header that nobody sent, no length where no body is",
+    "bad-chunks": "a malformed chunked body is a 400",
     "stop-idle": "SIGTERM ends it with status 0, an idle client connected",
     "stop-in-flight": "SIGTERM lets the request in flight end well",
     "port-in-use": "a taken port ends it with an error",
@@ -38,6 +46,10 @@ CAPABILITIES: Mapping[str, str] = {
 }
 
 
+COMMA = "it joins two Cookie lines with a comma, which a cookie may hold too"
+LAST = "of two lines it keeps the last"
+DASHED = "it hands on X_Y as X-Y, and never the names as they came"
+CUT = "its parser cuts a fragment off, so that the rest is served"
 NOT_IN_WSGI = "WSGI hands an app no connection that could be upgraded"
 WEBSOCKET = ("websocket", "websocket-close")
 

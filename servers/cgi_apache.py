@@ -7,7 +7,7 @@ take none. Its memory includes this launcher, which only waits.
 
 from typing import Any
 
-from servers.capabilities import Capabilities
+from servers.capabilities import COMMA, Capabilities
 from servers.spec import IDLE_S, Server
 
 SERVER = Server(
@@ -18,7 +18,10 @@ SERVER = Server(
     concurrent=16,
     idle_s=IDLE_S,
     capabilities=Capabilities(
-        {"upstream-errors": "CGI cannot tell that a body of unknown length broke off"}
+        {
+            "two-cookies": COMMA,
+            "upstream-errors": "CGI cannot tell that a body of unknown length broke off",
+        }
     ),
     system=("apache2",),
     programs=("apache2",),

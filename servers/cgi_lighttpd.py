@@ -8,7 +8,7 @@ launcher, which only waits.
 
 from typing import Any
 
-from servers.capabilities import Capabilities
+from servers.capabilities import DASHED, Capabilities
 from servers.spec import Server
 
 SERVER = Server(
@@ -19,6 +19,9 @@ SERVER = Server(
     concurrent=16,
     capabilities=Capabilities(
         {
+            "no-inventions": "lighttpd gives the answer to HEAD a length of 0",
+            "targets": "lighttpd answers an encoded NUL itself",
+            "underscores": DASHED,
             "keep-alive": "only the number of connections limits lighttpd's CGI processes",
             "pipelining": "lighttpd closes the connection after an answer here",
             "upstream-errors": "CGI cannot tell that a body of unknown length broke off",

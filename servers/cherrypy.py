@@ -8,9 +8,17 @@ kept, and a watcher that restarts the process when a source file changes.
 import signal
 from typing import Any
 
+from servers.capabilities import LAST, Capabilities
 from servers.spec import BACKLOG, IDLE_S, Server
 
 SERVER = Server(
+    capabilities=Capabilities(
+        {
+            "bad-chunks": "cheroot takes a chunk size with a sign",
+            "strict-heads": LAST,
+            "two-cookies": LAST,
+        }
+    ),
     name="cherrypy",
     summary="a thread pool",
     requirements=("cherrypy",),
@@ -23,6 +31,8 @@ SERVER = Server(
 
 def serve(app: Any, host: str, port: int, threads: int) -> None:
     import cherrypy
+
+    from servers.cheroot import connection_class
 
     cherrypy.config.update(
         {
@@ -37,6 +47,7 @@ def serve(app: Any, host: str, port: int, threads: int) -> None:
     )
     cherrypy.server.httpserver, _ = cherrypy.server.httpserver_from_self()
     cherrypy.server.httpserver.keep_alive_conn_limit = BACKLOG
+    cherrypy.server.httpserver.ConnectionClass = connection_class()
     cherrypy.tree.graft(app, "/")
     cherrypy.engine.signals.subscribe()
     # It answers before its bus has started, and is left hanging by a signal in between.

@@ -10,11 +10,21 @@ import inspect
 import threading
 from typing import Any
 
+from servers.capabilities import DASHED, LAST, Capabilities
 from servers.spec import BACKLOG, Server
 
 IDLE_S = 10  # its own: while it is silent, a client keeps a thread from the others
 
 SERVER = Server(
+    capabilities=Capabilities(
+        {
+            "bad-chunks": "it takes a chunk size with a sign",
+            "strict-heads": LAST,
+            "targets": "of an absolute-form target it loses the query",
+            "two-cookies": LAST,
+            "underscores": DASHED,
+        }
+    ),
     name="cherrypy-old",
     summary="a thread pool, a thread per connection",
     bottle="cherrypy",

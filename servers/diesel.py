@@ -3,7 +3,7 @@
 It never left Python 2; proxy_app.py2 is the app there, and starts it. Bodies are whole both ways.
 """
 
-from servers.capabilities import Capabilities
+from servers.capabilities import COMMA, DASHED, Capabilities
 from servers.spec import Launch, Server
 
 
@@ -22,6 +22,11 @@ SERVER = Server(
     concurrent=1,
     capabilities=Capabilities(
         {
+            "bad-chunks": "it leaves a malformed chunk unanswered",
+            "no-inventions": "the answer to HEAD gets a length of 0",
+            "strict-heads": "it keeps the last of two Host lines, or never answers",
+            "two-cookies": COMMA,
+            "underscores": DASHED,
             "concurrency": "the app blocks its event loop",
             "expect-continue": "it never sends 100 Continue",
             "pipelining": "its parser takes what follows a request for a part of it",

@@ -8,6 +8,7 @@ import os
 import signal
 from typing import Any
 
+from servers.capabilities import COMMA, Capabilities
 from servers.spec import BACKLOG, IDLE_S, Server
 
 GRACE_S = 2
@@ -16,6 +17,13 @@ GRACE_S = 2
 NO_LOCK_COUNT = {"PYTEST_CURRENT_TEST": "no"}
 
 SERVER = Server(
+    capabilities=Capabilities(
+        {
+            "strict-heads": "it tells the app of HTTP/1.0 alone, which needs no Host",
+            "targets": "http.server makes one slash of two at a path's begin",
+            "two-cookies": COMMA,
+        }
+    ),
     name="eventlet",
     summary="greenlets, one process",
     bottle="eventlet",
@@ -41,6 +49,8 @@ def serve(app: Any, host: str, port: int, threads: int) -> None:
 
     def with_uri(environ: "dict[str, Any]", start_response: Any) -> Any:
         environ["REQUEST_URI"] = environ["RAW_PATH_INFO"]  # %2F is not a slash
+        if "content-type" not in {name.lower() for name, _ in environ["headers_raw"]}:
+            environ["CONTENT_TYPE"] = ""  # it makes one up
         return app(environ, start_response)
 
     listener = eventlet.listen((host, port), backlog=BACKLOG, reuse_port=False)

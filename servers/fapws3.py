@@ -3,7 +3,7 @@
 It never left Python 2; proxy_app.py2 is the app there, and starts it. Bodies are whole both ways.
 """
 
-from servers.capabilities import Capabilities
+from servers.capabilities import DASHED, LAST, Capabilities
 from servers.spec import Launch, Server
 
 
@@ -22,6 +22,10 @@ SERVER = Server(
     concurrent=1,
     capabilities=Capabilities(
         {
+            "no-inventions": "the answer to HEAD gets a length of 0",
+            "strict-heads": LAST,
+            "two-cookies": LAST,
+            "underscores": DASHED,
             "chunked-request": "it takes the head alone for the request",
             "concurrency": "it calls the app in its event loop",
             "expect-continue": "it never sends 100 Continue",

@@ -5,9 +5,16 @@ flup speaks FastCGI only, and takes one request per connection from lighttpd.
 
 from typing import Any
 
+from servers.capabilities import DASHED, Capabilities
 from servers.spec import IDLE_S, Server
 
 SERVER = Server(
+    capabilities=Capabilities(
+        {
+            "targets": "lighttpd answers an encoded NUL itself",
+            "underscores": DASHED,
+        }
+    ),
     name="flup-lighttpd",
     summary="FastCGI threads, behind lighttpd",
     bottle="flup",

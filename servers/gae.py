@@ -4,8 +4,8 @@ Bottle's adapter imports google.appengine.ext.webapp, which the SDK for Python 3
 App Engine runs instead is the entrypoint of app.yaml; as shipped its default, sync workers.
 """
 
-from servers.capabilities import Capabilities
-from servers.spec import AS_SHIPPED, IDLE_S, Launch, Server, run_gunicorn
+from servers.capabilities import COMMA, Capabilities
+from servers.spec import AS_SHIPPED, IDLE_S, TRUST_NOBODY, Launch, Server, run_gunicorn
 
 _GTHREAD = run_gunicorn("gthread", "--threads", "{threads}")
 
@@ -15,7 +15,8 @@ def argv(server: Server, launch: Launch) -> "tuple[str, ...]":
     where = ("--pythonpath", "deploy/gae")
     if launch.track == AS_SHIPPED:
         crew = ("--workers", str(launch.workers))
-        return (launch.python, "-m", "gunicorn", "--bind", launch.bind, *crew, *where, "main:app")
+        bind = ("--bind", launch.bind, *TRUST_NOBODY)
+        return (launch.python, "-m", "gunicorn", *bind, *crew, *where, "main:app")
     return (*_GTHREAD(server, launch)[:-1], *where, "main:app")
 
 
@@ -29,7 +30,11 @@ SERVER = Server(
     workers=True,
     concurrent=16,
     capabilities=Capabilities(
-        {"streamed-response": "the SDK's WaitForResponseMiddleware collects the response first"}
+        {
+            "two-cookies": COMMA,
+            "untrusted": "the SDK believes X-Forwarded-Proto, which App Engine's front sets",
+            "streamed-response": "the SDK's WaitForResponseMiddleware collects the response first",
+        }
     ),
     idle_s=IDLE_S,
     distribution="appengine-python-standard",

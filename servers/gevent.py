@@ -34,7 +34,18 @@ def serve(app: Any, host: str, port: int, threads: int) -> None:
         def get_environ(self) -> "dict[str, Any]":
             return {**super().get_environ(), "REQUEST_URI": self.path}  # %2F is not a slash
 
+        def finalize_headers(self) -> None:
+            finalize(self, super().finalize_headers)
+
     serve_with(Handler, app, host, port)
+
+
+def finalize(handler: Any, finalize_headers: Any) -> None:
+    """pywsgi's headers, but no length that it made up for an answer to HEAD."""
+    finalize_headers()
+    if handler.command == "HEAD" and handler.provided_content_length is None:
+        made_up = (b"Content-Length", b"0")
+        handler.response_headers = [one for one in handler.response_headers if one != made_up]
 
 
 def serve_with(handler: Any, app: Any, host: str, port: int) -> None:

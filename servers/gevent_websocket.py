@@ -8,7 +8,7 @@ from typing import Any, Callable
 
 from servers.capabilities import Capabilities
 from servers.gevent import before_import as patch
-from servers.gevent import serve_with
+from servers.gevent import finalize, serve_with
 from servers.spec import Server
 
 SERVER = Server(
@@ -39,6 +39,9 @@ def serve(app: Any, host: str, port: int, threads: int) -> None:
                 "REQUEST_URI": self.path,
                 "onehop.hand_over": self.hand_over,
             }
+
+        def finalize_headers(self) -> None:
+            finalize(self, super().finalize_headers)
 
         def hand_over(self, tunnel: "Callable[[Any], None]") -> None:
             self.tunnel = tunnel

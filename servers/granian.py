@@ -7,7 +7,7 @@ share the port by SO_REUSEPORT, also with a stranger's: the port is tried before
 import socket
 import sys
 
-from servers.capabilities import Capabilities
+from servers.capabilities import CUT, DASHED, Capabilities
 from servers.spec import APP, BACKLOG, EQUAL, IDLE_S, Launch, Server
 
 SERVER = Server(
@@ -17,6 +17,10 @@ SERVER = Server(
     trap="512 threads for the app; a second server shares the port; SIGTERM waits without a limit",
     capabilities=Capabilities(
         {
+            "bad-chunks": "a body cut short by a malformed chunk reaches the app as whole",
+            "targets": CUT,
+            "two-cookies": "it joins two Cookie lines with a semicolon alone",
+            "underscores": DASHED,
             "encoded-path": "the app gets the decoded path only",
             "upstream-errors": "an app that fails midway ends a chunked body as if it were whole",
         }

@@ -14,6 +14,7 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
 # Seconds after SIGTERM for requests in flight; idle connections keep a worker as long.
 graceful_timeout = 1
 loglevel = "warning"
+limit_request_line = 8190  # the most that it takes; by default a target ends at 4 kB
 
 
 def post_fork(server: Any, worker: Any) -> None:

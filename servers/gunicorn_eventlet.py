@@ -3,10 +3,16 @@
 gunicorn removed this worker in version 26: this is 25.3.0, the last that has it.
 """
 
+from servers.capabilities import COMMA, Capabilities
 from servers.eventlet import NO_LOCK_COUNT
 from servers.spec import IDLE_S, Server, run_gunicorn
 
 SERVER = Server(
+    capabilities=Capabilities(
+        {
+            "two-cookies": COMMA,
+        }
+    ),
     name="gunicorn-eventlet",
     summary="pre-forked processes with greenlets",
     bottle="gunicorn",

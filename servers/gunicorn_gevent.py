@@ -2,9 +2,15 @@
 before it loads the app, so nothing of ours has to.
 """
 
+from servers.capabilities import COMMA, Capabilities
 from servers.spec import IDLE_S, Server, run_gunicorn
 
 SERVER = Server(
+    capabilities=Capabilities(
+        {
+            "two-cookies": COMMA,
+        }
+    ),
     name="gunicorn-gevent",
     summary="pre-forked processes with greenlets",
     bottle="gunicorn",

@@ -3,7 +3,7 @@
 As shipped it closes idle connections after 2 s, a race for any balancer that keeps its own longer.
 """
 
-from servers.capabilities import Capabilities, In
+from servers.capabilities import COMMA, Capabilities, In
 from servers.spec import IDLE_S, Server, run_gunicorn
 from servers.versions import Versions
 
@@ -19,7 +19,7 @@ SERVER = Server(
     workers=True,
     concurrent=16,
     idle_s=IDLE_S,
-    capabilities=Capabilities({"pipelining": POLLS}),
+    capabilities=Capabilities({"two-cookies": COMMA, "pipelining": POLLS}),
     trap="one thread a worker, so one request at a time; idle connections closed after 2 s",
     distribution="gunicorn",
 )

@@ -3,7 +3,7 @@
 What it is made for is a buffering balancer in front and several workers.
 """
 
-from servers.capabilities import Capabilities
+from servers.capabilities import COMMA, Capabilities
 from servers.spec import Server, run_gunicorn
 
 SERVER = Server(
@@ -16,6 +16,7 @@ SERVER = Server(
     concurrent=1,
     capabilities=Capabilities(
         {
+            "two-cookies": COMMA,
             "keep-alive": "a worker closes after every response",
             "pipelining": "a worker closes after every response",
             "concurrency": "a worker serves one request after the other",

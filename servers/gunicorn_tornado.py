@@ -5,7 +5,7 @@ does, after an hour: gunicorn's setting only turns keep-alive on or off. `post_f
 gunicorn.conf.py gives it the container of servers/tornado.py.
 """
 
-from servers.capabilities import Capabilities
+from servers.capabilities import COMMA, Capabilities
 from servers.spec import Server, run_gunicorn
 
 SERVER = Server(
@@ -20,6 +20,7 @@ SERVER = Server(
     trap="an error of the app is never answered, the client waits; %2F becomes a slash",
     capabilities=Capabilities(
         {
+            "two-cookies": COMMA,
             "concurrency": "the app runs in the event loop itself",
             "streamed-request": "tornado reads the whole body before it calls the app",
             "streamed-response": "tornado's WSGIContainer joins the whole response first",

@@ -8,7 +8,7 @@ never where there is none (204, HEAD): an empty piece is added to each.
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from servers.capabilities import Capabilities
+from servers.capabilities import COMMA, Capabilities
 from servers.spec import APP, BACKLOG, EQUAL, IDLE_S, Launch, Server
 
 SERVER = Server(
@@ -19,6 +19,9 @@ SERVER = Server(
     env={"ONEHOP_CHUNKED": "decoded"},
     capabilities=Capabilities(
         {
+            "targets": "it hands on the decoded path alone: a backslash goes on encoded",
+            "strict-heads": "it raises a method to upper case",
+            "two-cookies": COMMA,
             "encoded-path": "its WSGI wrapper passes the decoded path only",
             "streamed-request": "its WSGI wrapper reads the whole body before it calls the app",
         }
@@ -65,6 +68,8 @@ def asgi(threads: int) -> Any:
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         asyncio.get_running_loop().set_default_executor(pool)
+        # an underscore would become a dash
+        scope["headers"] = [pair for pair in scope.get("headers", ()) if b"_" not in pair[0]]
         await wrapped(scope, receive, send)
 
     return app

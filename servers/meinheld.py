@@ -7,7 +7,7 @@ CPython from 3.9 it needs the modern greenlet header (see bench/environments.py)
 
 from typing import Any
 
-from servers.capabilities import Capabilities
+from servers.capabilities import COMMA, CUT, DASHED, Capabilities
 from servers.spec import BACKLOG, EQUAL, IDLE_S, Server
 
 NO_BUILD = "meinheld 1.0.2 uses Py_TRASHCAN_SAFE_BEGIN, which CPython 3.13 removed"
@@ -18,6 +18,9 @@ NO_GREENLETS = (
 MAX_BODY = 2**31 - 1  # a longer one gets 413
 CANNOT = Capabilities(
     {
+        "targets": CUT,
+        "two-cookies": COMMA,
+        "underscores": DASHED,
         "encoded-path": "it hands on the decoded path alone",
         "large-body": "its patched sockets stall in a long send after requests at once",
         "expect-continue": "it waits for the body without a 100 Continue",

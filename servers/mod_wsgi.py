@@ -13,7 +13,7 @@ import sysconfig
 from pathlib import Path
 from typing import Any
 
-from servers.capabilities import Capabilities
+from servers.capabilities import COMMA, Capabilities
 from servers.spec import IDLE_S, Launch, Server
 
 NO_PYPY = "mod_wsgi embeds CPython through its C API"
@@ -25,7 +25,7 @@ SERVER = Server(
     no_track={
         "as-shipped": "every site writes Apache's configuration itself; see mod-wsgi-express"
     },
-    capabilities=Capabilities({"upstream-errors": BROKEN_OFF}),
+    capabilities=Capabilities({"two-cookies": COMMA, "upstream-errors": BROKEN_OFF}),
     workers=True,
     concurrent=16,
     idle_s=IDLE_S,

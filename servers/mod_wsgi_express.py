@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from servers.capabilities import Capabilities
+from servers.capabilities import COMMA, Capabilities
 from servers.mod_wsgi import BROKEN_OFF, NO_PYPY, with_libpython
 from servers.spec import BACKLOG, EQUAL, IDLE_S, Launch, Server
 
@@ -20,7 +20,7 @@ SERVER = Server(
     summary="Apache (event MPM) and app processes with threads",
     requirements=("mod-wsgi",),
     trap="5 threads, 20 clients, idle connections closed after 2 s, no chunked request body",
-    capabilities=Capabilities({"upstream-errors": BROKEN_OFF}),
+    capabilities=Capabilities({"two-cookies": COMMA, "upstream-errors": BROKEN_OFF}),
     workers=True,
     concurrent=16,
     idle_s=IDLE_S,

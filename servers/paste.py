@@ -10,7 +10,7 @@ import time
 from typing import Any, Optional
 from urllib.parse import unquote
 
-from servers.capabilities import Capabilities
+from servers.capabilities import COMMA, DASHED, Capabilities
 from servers.spec import BACKLOG, Server
 
 GRACE_S = 2
@@ -24,6 +24,9 @@ SERVER = Server(
     trap="backlog 5 and 10 threads: of a burst, the sixth client waits a second to be let in",
     capabilities=Capabilities(
         {
+            "targets": "http.server makes one slash of two at a path's begin",
+            "two-cookies": COMMA,
+            "underscores": DASHED,
             "keep-alive": "it answers in HTTP/1.0: its HTTP/1.1 ties a thread to each connection",
             "pipelining": "it closes after every response",
             "upstream-errors": "in HTTP/1.0 a body without a length ends as it does when cut",

@@ -11,7 +11,7 @@ import select
 from typing import Any
 from urllib.parse import unquote
 
-from servers.capabilities import Capabilities
+from servers.capabilities import DASHED, LAST, Capabilities
 from servers.spec import BACKLOG, IDLE_S, Server
 
 TURN_S = 0.1  # how long a thread waits for the next request of one connection
@@ -25,6 +25,9 @@ SERVER = Server(
     trap="10 threads, each bound to one client: the eleventh busy client waits for ever",
     capabilities=Capabilities(
         {
+            "strict-heads": LAST,
+            "two-cookies": LAST,
+            "underscores": DASHED,
             "repeated-headers": "of a repeated request header it keeps the last",
             "pipelining": "what it has read beyond a request is dropped with that request's end",
         }

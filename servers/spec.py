@@ -53,18 +53,22 @@ def run_serve(server: "Server", launch: Launch) -> tuple[str, ...]:
     return (launch.python, "-m", "servers", server.name, *where, *how, *crew)
 
 
+# gunicorn takes SCRIPT_NAME and the scheme from any client on this machine: a hole on both tracks.
+TRUST_NOBODY = ("--forwarded-allow-ips", "")
+
+
 def run_gunicorn(worker_class: str, *extra: str) -> Callable[["Server", Launch], tuple[str, ...]]:
     """gunicorn's own command line; `{threads}` in `extra` stands for the launch's threads."""
 
     def argv(server: "Server", launch: Launch) -> tuple[str, ...]:
         if launch.track == AS_SHIPPED:
-            where = ("--bind", launch.bind, "--workers", str(launch.workers))
-            return (launch.python, "-m", "gunicorn", *where, "--worker-class", worker_class, APP)
+            own = ("--bind", launch.bind, "--workers", str(launch.workers), *TRUST_NOBODY)
+            return (launch.python, "-m", "gunicorn", *own, "--worker-class", worker_class, APP)
         where = ("--config", "servers/gunicorn.conf.py", "--bind", launch.bind)
         crew = ("--workers", str(launch.workers), "--worker-class", worker_class)
-        equal = ("--backlog", str(BACKLOG), "--keep-alive", str(IDLE_S))
-        own = tuple(option.format(threads=launch.threads) for option in extra)
-        return (launch.python, "-m", "gunicorn", *where, *crew, *equal, *own, APP)
+        equal = ("--backlog", str(BACKLOG), "--keep-alive", str(IDLE_S), *TRUST_NOBODY)
+        extras = tuple(option.format(threads=launch.threads) for option in extra)
+        return (launch.python, "-m", "gunicorn", *where, *crew, *equal, *extras, APP)
 
     return argv
 

@@ -11,7 +11,7 @@ import os
 import signal
 from typing import Any
 
-from servers.capabilities import Capabilities
+from servers.capabilities import COMMA, Capabilities
 from servers.spec import BACKLOG, IDLE_S, Server
 
 GRACE_S = 2
@@ -26,6 +26,7 @@ SERVER = Server(
     trap="the app runs in the event loop: one request at a time, all others wait",
     capabilities=Capabilities(
         {
+            "two-cookies": COMMA,
             "streamed-request": "HTTPServer reads the whole body before it calls the app",
             "streamed-response": "WSGIContainer joins the whole response before it sends it",
         }
@@ -74,6 +75,8 @@ def container_class() -> Any:
             self.running: set[Any] = set()
 
         def environ(self, request: Any) -> "dict[str, Any]":
+            for name in [name for name in request.headers if "_" in name]:
+                del request.headers[name]  # it would become the dashed one
             own = {"REQUEST_URI": request.uri, "tornado.connection": request.connection}
             return {**super().environ(request), **own}
 
@@ -91,15 +94,15 @@ def container_class() -> Any:
 
 
 def _with_its_own_headers(app: Any) -> Any:
-    """The app, whose answer without a type is not sent as text/html, nor its 204 with a length."""
+    """The app, whose answer without a type is not sent as text/html, nor one without a body with
+    a length that nobody gave."""
 
     def wsgi(environ: "dict[str, Any]", start_response: Any) -> Any:
         connection = environ["tornado.connection"]  # there is one for each request
 
         def start(status: str, pairs: "list[tuple[str, str]]", exc_info: Any = None) -> Any:
-            made_up = (
-                {"content-type", "content-length"} if status[:3] == "204" else {"content-type"}
-            )
+            bodiless = status[:3] == "204" or environ["REQUEST_METHOD"] == "HEAD"
+            made_up = {"content-type", "content-length"} if bodiless else {"content-type"}
             made_up -= {name.lower() for name, _ in pairs}
             send = connection.write_headers
 

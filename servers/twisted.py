@@ -9,7 +9,7 @@ comes first, and the requests in flight have two seconds.
 import os
 from typing import Any
 
-from servers.capabilities import Capabilities
+from servers.capabilities import COMMA, Capabilities
 from servers.spec import BACKLOG, IDLE_S, Server
 
 GRACE_S = 2
@@ -23,7 +23,10 @@ SERVER = Server(
     idle_s=IDLE_S,
     trap="a taken port, or a SIGTERM with a request in flight, leaves a process that never ends",
     capabilities=Capabilities(
-        {"streamed-request": "twisted.web reads the whole body before it calls a resource"}
+        {
+            "two-cookies": COMMA,
+            "streamed-request": "twisted.web reads the whole body before it calls a resource",
+        }
     ),
     distribution="twisted",
     env={"ONEHOP_CHUNKED": "decoded"},
@@ -45,6 +48,9 @@ def serve(app: Any, host: str, port: int, threads: int) -> None:
 
         def render(self, request: Any) -> Any:
             uri = request.uri.decode("latin-1")
+            for name in [name for name, _ in request.requestHeaders.getAllRawHeaders()]:
+                if b"_" in name:  # it would become the dashed one
+                    request.requestHeaders.removeHeader(name)
             running.add(request)
             request.notifyFinish().addBoth(lambda _: running.discard(request))
 

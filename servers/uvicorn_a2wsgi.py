@@ -8,9 +8,16 @@ import os
 import signal
 from typing import Any
 
+from servers.capabilities import COMMA, CUT, Capabilities
 from servers.spec import BACKLOG, EQUAL, IDLE_S, Launch, Server
 
 SERVER = Server(
+    capabilities=Capabilities(
+        {
+            "targets": CUT,
+            "two-cookies": COMMA,
+        }
+    ),
     name="uvicorn-a2wsgi",
     summary="asyncio and a thread pool, processes of its own",
     requirements=("uvicorn", "a2wsgi"),
@@ -27,7 +34,8 @@ _THREADS = "A2WSGI_THREADS"  # each worker process makes the app anew
 def start(launch: Launch) -> None:
     import uvicorn
 
-    where: dict[str, Any] = {"host": launch.host, "port": launch.port}
+    where: dict[str, Any] = {"host": launch.host, "port": launch.port, "proxy_headers": False}
+    # on both tracks: uvicorn takes scheme and address from any client on this machine
     if launch.workers > 1:
         where["workers"] = launch.workers
     if launch.track != EQUAL:
@@ -65,4 +73,11 @@ def asgi() -> Any:
         environ["REQUEST_URI"] = environ["asgi.scope"]["raw_path"].decode("latin-1")
         return application(environ, start_response)
 
-    return WSGIMiddleware(with_uri, workers=int(os.environ[_THREADS]))
+    wrapped = WSGIMiddleware(with_uri, workers=int(os.environ[_THREADS]))
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        # an underscore would become a dash
+        scope["headers"] = [pair for pair in scope.get("headers", ()) if b"_" not in pair[0]]
+        await wrapped(scope, receive, send)
+
+    return app

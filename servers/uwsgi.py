@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from servers.capabilities import Capabilities
-from servers.spec import APP, BACKLOG, EQUAL, IDLE_S, WITH_WHEEL, WITHOUT_WHEEL, Launch, Server
+from servers.capabilities import COMMA, DASHED, Capabilities
+from servers.spec import BACKLOG, EQUAL, IDLE_S, WITH_WHEEL, WITHOUT_WHEEL, Launch, Server
 
 SERVER = Server(
     name="uwsgi",
@@ -24,7 +24,14 @@ SERVER = Server(
     requirements=(f"pyuwsgi; {WITH_WHEEL}", f"uwsgi; {WITHOUT_WHEEL}"),
     trap="no keep-alive, one thread, backlog 100, a log line per request, and SIGTERM reloads",
     env={"ONEHOP_CHUNKED": "decoded"},
-    capabilities=Capabilities({"pipelining": "its router drops what follows a request too soon"}),
+    capabilities=Capabilities(
+        {
+            "bad-chunks": "its router takes what follows a malformed chunk for the end",
+            "two-cookies": COMMA,
+            "underscores": DASHED,
+            "pipelining": "its router drops what follows a request too soon",
+        }
+    ),
     workers=True,
     concurrent=16,
     idle_s=IDLE_S,
@@ -39,11 +46,12 @@ _QUEUE = Path("/proc/sys/net/core/somaxconn")  # it ends where it is asked for a
 def start(launch: Launch) -> None:
     argv = [str(Path(sys.executable).with_name("uwsgi")), "--http", launch.bind, "--need-app"]
     # Its quickstart: `uwsgi --http :9090 --wsgi-file foobar.py`
-    app = APP
+    app = "servers.uwsgi:as_shipped"
     if launch.track == EQUAL:
         app = "servers.uwsgi:application"
         argv += ["--threads", str(launch.threads)]
         argv += ["--listen", str(min(BACKLOG, int(_QUEUE.read_text())))]
+        argv += ["--buffer-size", "16384", "--http-buffer-size", "16384"]  # for a long target
         argv += ["--tcp-nodelay", "--disable-logging", "--single-interpreter"]
         argv += [f"--http-keepalive={IDLE_S}", f"--http-timeout={IDLE_S}", "--http-manage-expect"]
         argv += ["--http-auto-chunked", "--http-chunked-input"]
@@ -95,9 +103,15 @@ if "uwsgi" in sys.modules:  # it is part of uWSGI's binary: this is one of its p
             piece, self.left = self.left[:size], self.left[size:]
             return piece
 
+    def as_shipped(environ: "dict[str, Any]", start_response: Any) -> Any:
+        """It takes the scheme from any client's X-Forwarded-Proto: a hole on both tracks."""
+        environ["wsgi.url_scheme"] = "http"
+        return _application(environ, start_response)
+
     def application(environ: "dict[str, Any]", start_response: Any) -> "Iterator[bytes]":
         if sys.implementation.name == "pypy":  # its plugin takes all bytes for UTF-8
             environ["PATH_INFO"] = environ["PATH_INFO"].encode().decode("latin-1")
+        environ["wsgi.url_scheme"] = "http"
         if "HTTP_TRANSFER_ENCODING" in environ:
             environ["wsgi.input"] = _Chunks()
 

@@ -8,7 +8,7 @@ warning for each request that finds no free thread: under load that is all of th
 import logging
 from typing import Any
 
-from servers.capabilities import Capabilities
+from servers.capabilities import COMMA, Capabilities
 from servers.spec import BACKLOG, IDLE_S, Server
 
 SERVER = Server(
@@ -20,7 +20,10 @@ SERVER = Server(
     idle_s=IDLE_S,
     trap="4 threads: the fifth request waits for one of the four before it to end",
     capabilities=Capabilities(
-        {"streamed-request": "it buffers the whole body before a thread takes the request"}
+        {
+            "two-cookies": COMMA,
+            "streamed-request": "it buffers the whole body before a thread takes the request",
+        }
     ),
     distribution="waitress",
 )

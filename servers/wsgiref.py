@@ -32,21 +32,14 @@ SERVER = Server(
 
 
 def serve(app: Any, host: str, port: int, threads: int) -> None:
-    from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+    from wsgiref.simple_server import WSGIServer, make_server
+
+    from proxy_app.reference import Handler
 
     class Listener(WSGIServer):
         request_queue_size = BACKLOG
 
-    class Quiet(WSGIRequestHandler):
-        disable_nagle_algorithm = True  # head and body leave in two writes
-
-        def get_environ(self) -> "dict[str, Any]":
-            return {**super().get_environ(), "REQUEST_URI": self.path}  # %2F is not a slash
-
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    with make_server(host, port, app, Listener, Quiet) as server:
+    with make_server(host, port, app, Listener, Handler) as server:
         stop = threading.Thread(target=server.shutdown)
         signal.signal(signal.SIGTERM, lambda *_: stop.start())
         server.serve_forever(poll_interval=0.1)

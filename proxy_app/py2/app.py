@@ -17,7 +17,11 @@ ID = "onehop.request_id"
 ROUTES = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "routes.toml")
 MESSAGES = {404: "no such path", 405: "this path does not take that method"}
 SAFE = "/~!$&'()*+,;=:@"
-NOT_IN_URI = re.compile(r"[^!-~]")
+NOT_IN_URI = re.compile(r"[^!-~]|#")
+ABSOLUTE = re.compile(r"(?i)^https?://[^/?@]+(?=[/?]|$)")
+CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
+OVERLONG = re.compile("[\xc0\xc1][\x80-\xbf]|\xe0[\x80-\x9f][\x80-\xbf]")
+HOST = re.compile(r"([A-Za-z0-9._~%-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{0,5})?$")
 
 
 class SettingsError(Exception):
@@ -230,7 +234,12 @@ def as_it_came(app):
     """
 
     def wsgi(environ, start_response):
-        raw = (environ.get("REQUEST_URI") or "").partition("?")[0]
+        target = environ.get("REQUEST_URI") or ""
+        try:
+            admit(environ, target)
+        except Fault as fault:
+            return refuse(fault, environ, start_response)
+        raw = ABSOLUTE.sub("", target).partition("?")[0]
         path = environ.get("PATH_INFO") or "/"
         environ["PATH_INFO"] = only_ascii(raw) if raw.startswith("/") else urllib.quote(path, SAFE)
 
@@ -259,8 +268,40 @@ def _named(connection):
 
 
 def _climbs(segment):
-    parts = urllib.unquote(segment).replace("\\", "/").split("/")
-    return "." in parts or ".." in parts
+    """As targets.climbs, of which this is the most."""
+    for _ in range(6):
+        plain = urllib.unquote(segment)
+        if plain == segment:
+            break
+        segment = plain
+    else:
+        return True
+    if CONTROLS.search(segment) or OVERLONG.search(segment):
+        return True
+    names = [part.partition(";")[0].strip() for part in segment.replace("\\", "/").split("/")]
+    return "." in names or ".." in names
+
+
+def admit(environ, raw):
+    """As entry.admit, for what these servers tell. Raises Fault."""
+    if CONTROLS.search(raw) or "#" in raw or "\\" in raw.partition("?")[0]:
+        raise Fault(400, "the request target holds what no target may hold")
+    host = environ.get("HTTP_HOST")
+    if host and not HOST.match(host):
+        raise Fault(400, "the Host header does not name one host")
+    if not host and environ.get("SERVER_PROTOCOL") == "HTTP/1.1":
+        raise Fault(400, "there is no Host header")
+    if not environ["REQUEST_METHOD"].isupper():
+        raise Fault(405, "this path does not take that method")
+
+
+def refuse(fault, environ, start_response):
+    """The JSON error for a request that Bottle must not see."""
+    body = json.dumps({"error": str(fault), "request_id": request_id(environ)})
+    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+    reason = "Bad Request" if fault.status == 400 else "Method Not Allowed"
+    start_response("%d %s" % (fault.status, reason), headers)
+    return [body]
 
 
 def _template(path):

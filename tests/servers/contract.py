@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from tests.servers import checks_connections as connections
+from tests.servers import checks_hardening as hardening
 from tests.servers import checks_messages as messages
 from tests.servers import checks_websockets as websockets
 from tests.servers.wire import FAILURES
@@ -31,6 +32,14 @@ CHECKS: Mapping[str, tuple[Callable[[int], None], ...]] = {
     "websocket": (websockets.echo, websockets.at_once, websockets.close_of_the_upstream),
     "websocket-close": (websockets.close_of_the_client,),
     "upstream-errors": (messages.upstream_too_slow, messages.upstream_breaks_off),
+    "targets": (hardening.targets,),
+    "strict-heads": (hardening.heads,),
+    "underscores": (hardening.underscores,),
+    "untrusted": (hardening.forwarding,),
+    "two-cookies": (hardening.cookies,),
+    "long-target": (hardening.long_target,),
+    "no-inventions": (hardening.inventions,),
+    "bad-chunks": (hardening.bad_chunks,),
 }
 ATTEMPTS = 5
 OF_A_LIFE = frozenset(("stop-idle", "stop-in-flight", "port-in-use", "flat-memory"))
