@@ -37,9 +37,11 @@ class Handler(WSGIRequestHandler):
             return
         if not self.parse_request():
             return
-        files: Any = self.rfile, self.wfile
-        handler = _Answer(*files, self.get_stderr(), self.get_environ(), multithread=False)
-        handler.request_handler = self  # type: ignore[attr-defined]  # for its log
+        answer: Any = _Answer
+        handler = answer(
+            self.rfile, self.wfile, self.get_stderr(), self.get_environ(), multithread=False
+        )
+        handler.request_handler = self  # for its log
         handler.run(self.server.get_app())  # type: ignore[attr-defined]
 
     def log_message(self, format: str, *args: Any) -> None:

@@ -11,7 +11,7 @@ import signal
 from typing import Any
 from urllib.parse import unquote
 
-from servers.capabilities import COMMA, Capabilities
+from servers.capabilities import COMMA, UPPER_ON_PYPY, Capabilities
 from servers.spec import BACKLOG, IDLE_S, Server
 
 GRACE_S = 2
@@ -20,7 +20,8 @@ BUFFERED = Capabilities(
         "two-cookies": COMMA,
         "streamed-request": "aiohttp-wsgi reads the whole body before it calls the app",
         "streamed-response": "aiohttp-wsgi joins the whole response before it sends it",
-    }
+    },
+    on=UPPER_ON_PYPY,
 )
 
 SERVER = Server(

@@ -50,6 +50,7 @@ COMMA = "it joins two Cookie lines with a comma, which a cookie may hold too"
 LAST = "of two lines it keeps the last"
 DASHED = "it hands on X_Y as X-Y, and never the names as they came"
 CUT = "its parser cuts a fragment off, so that the rest is served"
+UPPER_ON_PYPY = {"pypy": {"strict-heads": "aiohttp's parser in Python raises a method's case"}}
 NOT_IN_WSGI = "WSGI hands an app no connection that could be upgraded"
 WEBSOCKET = ("websocket", "websocket-close")
 

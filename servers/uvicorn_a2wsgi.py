@@ -12,12 +12,7 @@ from servers.capabilities import COMMA, CUT, Capabilities
 from servers.spec import BACKLOG, EQUAL, IDLE_S, Launch, Server
 
 SERVER = Server(
-    capabilities=Capabilities(
-        {
-            "targets": CUT,
-            "two-cookies": COMMA,
-        }
-    ),
+    capabilities=Capabilities({"two-cookies": COMMA}, on={"cpython": {"targets": CUT}}),
     name="uvicorn-a2wsgi",
     summary="asyncio and a thread pool, processes of its own",
     requirements=("uvicorn", "a2wsgi"),

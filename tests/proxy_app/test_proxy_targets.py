@@ -187,3 +187,26 @@ def test_prefix_of_what_goes_out(app: Any) -> None:
     answer = client.get("/api/folder/7", extra_environ={"SCRIPT_NAME": "//evil.test"})
     assert answer.headers["Location"] == "/api/folder/8"
     assert answer.headers["Set-Cookie"] == "a=1; Path=/api"
+
+
+class ServersOwn(Exception):
+    """As gunicorn's InvalidChunkSize: neither an OSError nor a ValueError."""
+
+
+def test_a_servers_own_exception_is_the_clients_fault(app: Any) -> None:
+    """Whatever a server's input raises for a malformed chunk is a 400, never a traceback."""
+
+    class Input:
+        def read(self, size: int) -> bytes:
+            raise ServersOwn
+
+    client, _ = app(lint=False)
+    environ = {"HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input": Input()}
+    answer = client.request(
+        "/folder/7/files",
+        method="POST",
+        environ={**environ, "wsgi.input_terminated": True},
+        expect_errors=True,
+    )
+    assert answer.status_code == 400
+    assert "could not be read" in answer.json["error"]
