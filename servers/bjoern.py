@@ -47,6 +47,8 @@ def serve(app: Any, host: str, port: int, threads: int) -> None:
 
     import bjoern
 
+    if ":" in host:
+        raise SystemExit("bjoern listens on IPv4 alone: choose another --host")
     listener = bjoern.listen(app, host, port, listen_backlog=BACKLOG)
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)

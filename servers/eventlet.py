@@ -9,7 +9,7 @@ import signal
 from typing import Any
 
 from servers.capabilities import COMMA, Capabilities
-from servers.spec import BACKLOG, IDLE_S, Server
+from servers.spec import BACKLOG, IDLE_S, Server, family
 
 GRACE_S = 2
 # monkey_patch() ends with a count of the locks that it missed, unless this is set. It asks the
@@ -53,7 +53,7 @@ def serve(app: Any, host: str, port: int, threads: int) -> None:
             environ["CONTENT_TYPE"] = ""  # it makes one up
         return app(environ, start_response)
 
-    listener = eventlet.listen((host, port), backlog=BACKLOG, reuse_port=False)
+    listener = eventlet.listen((host, port), family(host), backlog=BACKLOG, reuse_port=False)
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     options = {"keepalive": IDLE_S, "minimum_chunk_size": 0, "log_output": False, "debug": False}
     server = eventlet.spawn(wsgi.server, listener, with_uri, max_size=10_000, **options)

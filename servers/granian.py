@@ -8,7 +8,7 @@ import socket
 import sys
 
 from servers.capabilities import CUT, DASHED, Capabilities
-from servers.spec import APP, BACKLOG, EQUAL, IDLE_S, Launch, Server
+from servers.spec import APP, BACKLOG, EQUAL, IDLE_S, Launch, Server, family
 
 SERVER = Server(
     name="granian",
@@ -39,7 +39,7 @@ def start(launch: Launch) -> None:
     # Its README: `granian --interface wsgi main:app`
     own = ["--interface", "wsgi", "--workers", str(launch.workers)]
     if launch.track == EQUAL:
-        with socket.create_server((launch.host, launch.port)):
+        with socket.create_server((launch.host, launch.port), family=family(launch.host)):
             pass  # an OSError where something listens
         own += ["--blocking-threads", str(launch.threads), "--backlog", str(BACKLOG)]
         own += ["--http", "1", "--no-ws", "--http1-header-read-timeout", str(IDLE_S * 1000)]

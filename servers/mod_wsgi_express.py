@@ -37,6 +37,8 @@ def start(launch: Launch) -> None:
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with_libpython()
+    if ":" in launch.host:
+        raise SystemExit("mod_wsgi-express listens on IPv4 alone: choose another --host")
     check_free(launch.host, launch.port)
     tool = str(Path(sys.executable).with_name("mod_wsgi-express"))
     with tempfile.TemporaryDirectory(prefix="onehop-mod-wsgi-express-") as folder:

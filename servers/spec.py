@@ -7,6 +7,7 @@ threads, TCP_NODELAY, no access log, idle connections kept for IDLE_S where the 
 at all. As shipped is what Bottle's `run(server=…)` gives, or the server's own tutorial.
 """
 
+import socket
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Callable, Optional
@@ -26,6 +27,16 @@ EQUAL, AS_SHIPPED = "equal", "as-shipped"
 TRACKS = (EQUAL, AS_SHIPPED)
 
 
+def bracketed(host: str) -> str:
+    """`[::1]`, where a text of host and port is wanted; a name and IPv4 stay as they are."""
+    return f"[{host}]" if ":" in host else host
+
+
+def family(host: str) -> socket.AddressFamily:
+    """Of a socket that is to listen on a numeric host."""
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
 @dataclass(frozen=True)
 class Launch:
     """One start of a server: `python` of its venv, where to listen, how many worker processes.
@@ -42,7 +53,8 @@ class Launch:
 
     @property
     def bind(self) -> str:
-        return f"{self.host}:{self.port}"
+        """`127.0.0.1:80`; IPv6 in brackets, as a URL has it."""
+        return f"{bracketed(self.host)}:{self.port}"
 
 
 def run_serve(server: "Server", launch: Launch) -> tuple[str, ...]:

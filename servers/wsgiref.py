@@ -10,7 +10,7 @@ import threading
 from typing import Any
 
 from servers.capabilities import Capabilities
-from servers.spec import BACKLOG, Server
+from servers.spec import BACKLOG, Server, family
 
 SERVER = Server(
     name="wsgiref",
@@ -38,6 +38,7 @@ def serve(app: Any, host: str, port: int, threads: int) -> None:
 
     class Listener(WSGIServer):
         request_queue_size = BACKLOG
+        address_family = family(host)
 
     with make_server(host, port, app, Listener, Handler) as server:
         stop = threading.Thread(target=server.shutdown)

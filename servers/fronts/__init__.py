@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Callable
 
 from servers.fronts.programs import PROGRAMS, Program, find
-from servers.spec import BACKLOG, IDLE_S
+from servers.spec import BACKLOG, IDLE_S, bracketed, family
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 GRACE_S = 1.8  # for requests in flight
@@ -82,7 +82,7 @@ def front(
     with tempfile.TemporaryDirectory(prefix=f"onehop-{name}-") as temporary:
         folder = Path(temporary)
         more = prepare(folder)
-        common = {"folder": folder, "host": host, "port": port, "backlog": BACKLOG}
+        common = {"folder": folder, "host": bracketed(host), "port": port, "backlog": BACKLOG}
         text = Configuration((DEPLOY / template).read_text())
         config = folder / Path(template).name
         config.write_text(text.substitute(common, idle_s=IDLE_S, **values, **more))
@@ -106,12 +106,14 @@ def child(program: Program, argv: "list[str]", folder: Path) -> Iterator[Front]:
 
 def check_free(host: str, port: int) -> None:
     """nginx would try for seconds, and say less. Raises SystemExit."""
-    with socket.socket() as probe:
+    with socket.socket(family(host)) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise SystemExit(f"cannot listen on {host}:{port}: {error.strerror}") from None
+            raise SystemExit(
+                f"cannot listen on {bracketed(host)}:{port}: {error.strerror}"
+            ) from None
 
 
 def _die_with_parent() -> "Callable[[], object] | None":
