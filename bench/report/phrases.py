@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.model import Topology
+from bench.model import StackKey, Topology
 from bench.report.figures import count
 from bench.report.lines import Line
 
@@ -39,10 +39,21 @@ def shape(line: Line) -> str:
 
 def processes(line: Line) -> str:
     """`4 processes on 1 core`, for a stack with several server processes; "" for one."""
-    number = Topology.parse(line.stack.topology).count
+    return _crowd(line.stack, line.cores)
+
+
+def _crowd(stack: StackKey, cores: int) -> str:
+    number = Topology.parse(stack.topology).count
     if number < 2:
         return ""
-    return many(number, "process") + (f" on {many(line.cores, 'core')}" if line.cores else "")
+    return many(number, "process") + (f" on {many(cores, 'core')}" if cores else "")
+
+
+def named(stack: StackKey, cores: int) -> str:
+    """`waitress on CPython 3.11 (nginx:2, 2 processes on 1 core)`: where loads are told apart."""
+    crowd = _crowd(stack, cores)
+    beside = f", {crowd}" if crowd else ""
+    return f"{stack.server} on {language(stack.interpreter)} ({stack.topology}{beside})"
 
 
 def many(number: int, noun: str) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from bench.model import CapacityRow, Load, Run, Summary, Verdict
 from bench.report.figures import count, ms, percentile
-from bench.report.phrases import language
+from bench.report.lines import hop_cores
+from bench.report.phrases import named
 
 
 def open_loops(run: Run, scenario: str) -> list[str]:
     """Both times of every open-loop cell: response (from the intended time) and service."""
     return [
-        _times(row)
+        _times(row, hop_cores(run))
         for row in run.summaries
         if row.cell.scenario == scenario and row.verdict is Verdict.OK and row.service_quantiles
     ]
@@ -19,10 +20,11 @@ def open_loops(run: Run, scenario: str) -> list[str]:
 def capacities(run: Run, scenario: str) -> list[str]:
     """The highest rate at which each stack kept the objective."""
     rows = [row for row in run.capacities if row.scenario == scenario]
-    return [_capacity(row) for row in sorted(rows, key=lambda row: -(row.value or row.low or 0))]
+    ordered = sorted(rows, key=lambda row: -(row.value or row.low or 0))
+    return [_capacity(row, hop_cores(run)) for row in ordered]
 
 
-def _times(row: Summary) -> str:
+def _times(row: Summary, cores: int) -> str:
     """`waitress on CPython 3.11 at p500 (open loop, 500 of 500/s): response p50 0.3 ms …`."""
     service = {one.q: one.proxied_ms for one in row.service_quantiles}
     both = ", ".join(
@@ -33,14 +35,13 @@ def _times(row: Summary) -> str:
     achieved = f"{count(row.rps.value)} of " if row.rps else ""
     lag = row.send_lag_p99_ms
     late = "" if lag is None else f"; send lag p99 {ms(lag)} ms"
-    stack = row.cell.stack
-    name = f"{stack.server} on {language(stack.interpreter)} ({stack.topology})"
+    name = named(row.cell.stack, cores)
     rate = count(row.intended_rps or Load.parse(row.cell.load).rate)
     return f"{name} at {row.cell.load}, {achieved}{rate}/s: {both}{late}"
 
 
-def _capacity(row: CapacityRow) -> str:
-    name = f"{row.stack.server} on {language(row.stack.interpreter)} ({row.stack.topology})"
+def _capacity(row: CapacityRow, cores: int) -> str:
+    name = named(row.stack, cores)
     why = f" ({row.reason})" if row.reason else ""
     starts = f", {row.starts} fresh starts" if row.starts else ""
     if row.value is not None and row.low is not None and row.high is not None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.model import Run, StackKey, Verdict
+from bench.model import CapacityRow, Run, StackKey, Verdict
 from bench.report import write_report
 from bench.report.figures import TIMES
 from bench.report.findings import findings
@@ -16,6 +16,7 @@ from bench.report.lines import every_line, hop_cores, lines
 from bench.report.loads import sharing
 from bench.report.phrases import many, processes, prose
 from bench.report.plots.chart import Chart
+from bench.report.rates import capacities, open_loops
 from bench.report.words import headline
 from tests.report.conftest import CPYTHON, Builder
 
@@ -85,6 +86,18 @@ def test_a_headline_of_several_processes_says_so(run: Run) -> None:
     head = headline(replace(run, summaries=few))
     assert "(4 processes on 1 core)" in head.title
     assert all("4 processes on 1 core" in said for said in head.more if "workers" in said)
+
+
+def test_a_capacity_and_an_open_loop_say_so_too(run: Run) -> None:
+    """Each names the stack by its topology, with the cores beside it."""
+    stack = StackKey("waitress", CPYTHON, "nginx:2")
+    row = CapacityRow(stack, "read", "p99<=20ms", None, None, "it died")
+    (said,) = capacities(replace(run, capacities=(row,)), "read")
+    assert said.startswith("waitress on CPython 3.11 (nginx:2, 2 processes on 1 core)")
+    cell = next(one for one in run.summaries if one.cell.stack == stack)
+    opened = replace(cell, cell=replace(cell.cell, load="p500"), service_quantiles=cell.quantiles)
+    (said,) = open_loops(replace(run, summaries=(opened,)), "read")
+    assert said.startswith("waitress on CPython 3.11 (nginx:2, 2 processes on 1 core) at p500")
 
 
 def test_a_section_says_what_is_shared(run: Run) -> None:
