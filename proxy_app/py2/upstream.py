@@ -4,9 +4,13 @@ Whole bodies both ways. A request that a closing connection may have swallowed i
 where that changes nothing.
 """
 
+import re
+import select
 import socket
 
 import httplib
+
+LINE = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00-\x08\x0a-\x1f\x7f]*\r\n$")
 
 REPEATABLE = frozenset(("GET", "HEAD", "OPTIONS", "PUT", "DELETE"))
 
@@ -27,6 +31,8 @@ class Upstream(object):
 
     def exchange(self, method, target, headers, body):
         """(status, reason, header pairs, body). Raises Fault 502 or 504."""
+        if self._connection and select.select([self._connection.sock], [], [], 0)[0]:
+            self._drop()  # closed, or it holds what nobody asked for
         kept = self._connection is not None
         try:
             return self._attempt(method, target, headers, body)
@@ -51,6 +57,7 @@ class Upstream(object):
             connection.sock.sendall(_head(method, target, headers, body) + (body or ""))
             response = httplib.HTTPResponse(connection.sock, method=method, strict=True)
             response.begin()
+            _check(response)
             answer = response.read()
         except BaseException as error:
             self._drop()
@@ -80,6 +87,21 @@ class Upstream(object):
     def _drop(self):
         self._connection.close()
         self._connection = None
+
+
+def _check(response):
+    """httplib takes nearly anything for a head. Raises httplib.HTTPException."""
+    lines = response.msg.headers
+    names = [line.partition(":")[0].lower() for line in lines]
+    codings = [
+        _pair(line)[1].lower() for line in lines if line[:18].lower() == "transfer-encoding:"
+    ]
+    lengths = [_pair(line)[1] for line in lines if line[:15].lower() == "content-length:"]
+    framed = codings in ([], ["chunked"]) and len(lengths) < 2 and not (codings and lengths)
+    digits = all(length.isdigit() and len(length) < 19 for length in lengths)
+    good = all(map(LINE.match, lines)) and not response.msg.status and len(names) <= 200
+    if not (good and framed and digits and 200 <= response.status < 600):
+        raise httplib.HTTPException("the answer is not HTTP")
 
 
 def _head(method, target, headers, body):
