@@ -55,14 +55,14 @@ CHECKS = (
     Check("rate", 55, lambda rig, say: rate.judge(rate.measure(rig))),
     Check(
         "cross-check",
-        25,
+        30,
         lambda rig, say: generators.judge_agreement(generators.measure_agreement(rig)),
     ),
     Check("cost", 30, lambda rig, say: generators.judge_cost(generators.measure_cost(rig))),
-    Check("null", 150, lambda rig, say: effects.judge_null(effects.measure_null(rig), rig.seed)),
+    Check("null", 225, lambda rig, say: effects.judge_null(effects.measure_null(rig), rig.seed)),
     Check(
         "injected",
-        270,
+        330,
         lambda rig, say: effects.judge_effects(effects.measure_effects(rig, say), rig.seed),
     ),
     Check("placement", 20, placement.check),

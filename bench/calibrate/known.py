@@ -34,7 +34,9 @@ def measure_resolution(
     The load process has to be prepared anew afterwards. Raises HarnessError as it does.
     """
     found: list[Resolution] = []
-    with rig_with(load, folder, seed) as rig:
+    work = folder / "resolution"
+    work.mkdir(parents=True, exist_ok=True)
+    with rig_with(load, work, seed) as rig:
         for size, seconds in (blocks or BLOCK_S).items():
             paths = _blocks(rig, size, seconds)
             found += _resolved(size, paths)
