@@ -112,7 +112,8 @@ class Reader:
         self.headed = True
         bodiless = self._head_only or self.status in (204, 304)
         ends = bodiless or self.chunked or self.length is not None
-        self.keep = ends and _stays_open(own, current)
+        alone = len(own) == 1 and len(own[0][0]) != 10  # the framing, and no Connection
+        self.keep = ends and (current if alone else _stays_open(own, current))
         if bodiless:
             self.chunked = False
         self._left = 0 if bodiless else self.length or 0
@@ -173,7 +174,7 @@ class Reader:
                 return at
             begin, size = end + 2, int(line, 16)
             end = begin + size
-            if data[end : end + 2] != b"\r\n":
+            if not data.startswith(b"\r\n", end):
                 return at
             at = end + 2
             if not size:

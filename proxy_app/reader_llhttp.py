@@ -15,7 +15,8 @@ class LlhttpReader(Reader):
     """See reader.Reader."""
 
     def _head(self, head: bytes) -> None:
-        line = head.partition(b"\r\n")[0]
+        end = head.find(b"\r\n")
+        line = head if end < 0 else head[:end]
         status = line[9:12]
         usual = line[:9] == b"HTTP/1.1 " and line[12:13] == b" " and b"200" <= status < b"600"
         breaks = head.count(b"\r\n")
