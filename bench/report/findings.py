@@ -15,6 +15,7 @@ from bench.report.phrases import language, listed, many, processes, prose, shape
 from bench.report.rates import capacities, open_loops
 from bench.report.table import kinds, stories
 from bench.report.words import cheapest, main_scenario, throughput
+from bench.start_kinds import two_kinds
 
 
 def findings(run: Run, scenario: str) -> list[str]:
@@ -23,7 +24,7 @@ def findings(run: Run, scenario: str) -> list[str]:
     main = scenario == main_scenario(run)
     parts = [] if main else [_ended(cheapest(ordered)), throughput(ordered)]
     parts += [_ladder(ladder) for ladder in ladders(ordered)]
-    parts += [_tail(ordered), _cost(ordered), _restless(ordered)]
+    parts += [_tail(ordered), _cost(ordered), *_two_kinds(ordered), _restless(ordered)]
     parts += [*capacities(run, scenario), *open_loops(run, scenario)]
     parts += [_failures(ordered), _missing(ordered)]
     return [part for part in parts if part]
@@ -92,6 +93,19 @@ def _cost(ordered: Sequence[Line]) -> str:
         f"CPU for one request: from {count(low[0])} µs ({prose(low[1])}) to {count(high[0])} µs "
         f"({prose(high[1])})."
     )
+
+
+def _two_kinds(ordered: Sequence[Line]) -> list[str]:
+    """Stacks whose rounds fall into a fast and a slow kind: their intervals know too little."""
+    return [
+        f"{prose(line)}: its rounds look like two kinds of starts, extra p50 of about "
+        f"{ms(found.fast_mean)} ms in {found.fast} and {ms(found.slow_mean)} ms in {found.slow}; "
+        "its interval depends on which of them came, so run it with more rounds."
+        for line in ordered
+        if line.ranked
+        and line.latency.quantiles
+        and (found := two_kinds(line.latency.quantiles[0].rounds_ms))
+    ]
 
 
 def _restless(ordered: Sequence[Line]) -> str:

@@ -146,3 +146,18 @@ def test_other_scenarios_have_their_leader(make_run: Callable[..., Run]) -> None
     both = make_run(scenarios=("read", "mixed"))
     assert "tie at" in findings(both, "mixed")[0]
     assert "tie at" not in "".join(findings(both, "read"))
+
+
+def test_two_kinds_of_starts_are_told(run: Run) -> None:
+    """Only of the stack whose rounds fall apart, with how many of which."""
+
+    def changed(row: Summary) -> Summary:
+        split = row.cell.stack.server == "bjoern" and row.cell.stack.topology == "1"
+        rounds = (0.11, 0.112, 0.22, 0.109, 0.221, 0.111) if split else (0.1,) * 6
+        return replace(row, quantiles=tuple(replace(d, rounds_ms=rounds) for d in row.quantiles))
+
+    uneven = replace(run, summaries=tuple(changed(row) for row in run.summaries))
+    told = [one for one in findings(uneven, "read") if "two kinds of starts" in one]
+    assert told
+    assert all("bjoern" in one for one in told)
+    assert "0.110 ms in 4 and 0.220 ms in 2" in told[0]
