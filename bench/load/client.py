@@ -276,12 +276,11 @@ class Connection:
 
     def _receive(self, sock: socket.socket | TlsSocket) -> None:
         wait, reader, feed = self._hub.wait, self._reader, self._parser.feed_data
-        stamped = sock if NOTED and not isinstance(sock, TlsSocket) else None
         while not self._complete:
             wait(reader)
             try:
-                if stamped:
-                    data, notes, _, _ = stamped.recvmsg(RECEIVE_BYTES, NOTE_SPACE)
+                if NOTED:
+                    data, notes, _, _ = sock.recvmsg(RECEIVE_BYTES, NOTE_SPACE)
                     self.done_ns = arrival_ns(notes, self.sent_ns)
                 else:
                     data = sock.recv(RECEIVE_BYTES)

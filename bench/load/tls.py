@@ -17,6 +17,7 @@ from functools import cache
 from bench.model import UserError
 
 RECORD_BYTES = 1 << 14  # the most that one TLS record holds
+Notes = list[tuple[int, int, bytes]]
 
 
 def tls_context() -> ssl.SSLContext:
@@ -78,12 +79,18 @@ class TlsSocket:
         return len(data)
 
     def recv(self, size: int) -> bytes:
-        """All that is there, `size` bytes of it on the wire; b"" at the end.
+        """`recvmsg` without its notes."""
+        return self.recvmsg(size, 0)[0]
 
-        Nothing may stay behind decrypted: the socket would not become readable for it.
+    def recvmsg(self, size: int, space: int) -> tuple[bytes, Notes, int, None]:
+        """All that is there, `size` bytes of it on the wire; b"" at the end. As a socket's own.
+
+        The notes are those of the last bytes on the wire: when they arrived, not when they were
+        deciphered (bench.load.arrival). Nothing may stay behind decrypted: the socket would not
+        become readable for it.
         Raises BlockingIOError when what came holds no data, such as a session ticket.
         """
-        ended = not self._take(size)
+        ended, notes = self._take(size, space)
         parts = []
         try:
             while part := self._tls.read(RECORD_BYTES):
@@ -92,16 +99,16 @@ class TlsSocket:
             pass
         if not parts and not ended:
             raise BlockingIOError
-        return b"".join(parts)
+        return b"".join(parts), notes, 0, None
 
-    def _take(self, size: int = RECORD_BYTES) -> bool:
-        """Move what the socket has to the TLS machine; False when the server has closed."""
-        data = self._raw.recv(size)
+    def _take(self, size: int = RECORD_BYTES, space: int = 0) -> tuple[bool, Notes]:
+        """Move what the socket has to the TLS machine; whether the server has closed, the notes."""
+        data, notes, _, _ = self._raw.recvmsg(size, space)
         if data:
             self._in.write(data)
         else:
             self._in.write_eof()
-        return bool(data)
+        return not data, notes
 
     def _flush(self) -> None:
         view = memoryview(self._out.read())

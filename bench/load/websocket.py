@@ -145,7 +145,7 @@ class WebSocketConnection(Connection):
         while True:
             self._hub.wait(self._reader)
             try:
-                if NOTED and not isinstance(sock, TlsSocket):
+                if NOTED:
                     data, notes, _, _ = sock.recvmsg(RECEIVE_BYTES, NOTE_SPACE)
                     self.done_ns = arrival_ns(notes, self.sent_ns)
                 else:
