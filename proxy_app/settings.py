@@ -21,8 +21,8 @@ PREFIX = "ONEHOP_"
 # What others read under the same prefix: the harness, its load process and its tests.
 NOT_OURS = frozenset(
     (
-        *("ENV_FILE", "CACHE", "DIRECT", "OUT", "PATH", "PROXIED", "RATE", "REQUIRE_ALL"),
-        *("SAMPLES", "SCENARIO", "SERVERS", "USER", "VMPROF"),
+        *("ENV_FILE", "CACHE", "DIRECT", "HIDDEN", "LOCK", "OUT", "PATH", "PROXIED", "RATE"),
+        *("REQUIRE_ALL", "SAMPLES", "SCENARIO", "SERVERS", "SYSTEM", "USER", "VMPROF"),
     )
 )
 CHUNKED = ("auto", "decoded", "raw", "refuse")
