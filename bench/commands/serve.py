@@ -19,6 +19,7 @@ from bench.addresses import check_free
 from bench.catalog import catalog
 from bench.environments import build_environment
 from bench.interpreters import find_interpreter, resolve_name
+from bench.load.calls import Target
 from bench.model import DEFAULT_CLIENT, HarnessError, StackKey, Topology, UserError
 from bench.plan import pick, unsupported_reason
 from bench.processes import ROOT
@@ -36,6 +37,8 @@ def serve(options: argparse.Namespace) -> int:
     server = known.servers[pick("server", options.server, known.servers)]
     interpreter = resolve_name(options.interpreter)
     track = pick("track", options.track, TRACKS)
+    if options.upstream:
+        Target.parse(options.upstream)  # told here, where its secrets are masked
     settings, chosen = _settings(options.upstream or "")
     client = pick("client", chosen, known.clients)
     topology = str(Topology(count=options.workers))
