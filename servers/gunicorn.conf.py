@@ -11,9 +11,8 @@ from typing import Any
 control_socket_disable = True
 # The heartbeat file on a disk can block a worker for seconds.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
-# Seconds after SIGTERM for requests in flight; idle connections keep a worker as long. With one a
-# starved core cut a request (PyPy).
-graceful_timeout = 2
+# Seconds after SIGTERM for requests in flight; idle connections keep a worker as long.
+graceful_timeout = 1
 loglevel = "warning"
 limit_request_line = 8190  # the most that it takes; by default a target ends at 4 kB
 
