@@ -1,4 +1,4 @@
-"""docs/servers.md: every server, its versions, traps, and what it can and cannot do.
+"""docs/servers.md: every server, its versions, traps, holes, and what it can and cannot do.
 
 Pure but for reading the lock files: made of the declarations in servers/ alone, which the contract
 test has proven. `python -m bench.capability_table --write` writes it, without `--write` it is
@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from bench.hardening_table import hardening
 from bench.interpreters import INTERPRETERS
 from bench.locks import exceptions, locked_version
 from bench.processes import ROOT
@@ -78,7 +79,8 @@ class Notes:
 
 def page(servers: Mapping[str, Server] = SERVERS) -> str:
     """The whole page, in Markdown."""
-    parts = [HEAD, *_which(servers), *_shipped(servers), *_capabilities(servers)]
+    parts = [HEAD, *_which(servers), *_shipped(servers), *hardening(servers)]
+    parts += _capabilities(servers)
     return "\n".join(parts) + "\n"
 
 

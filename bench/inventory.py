@@ -44,6 +44,8 @@ class Entry:
     cannot: Mapping[str, str]
     cannot_on: Mapping[str, Mapping[str, str]]
     held_back: tuple[str, ...]
+    holes: Mapping[str, str]
+    edge: str  # why it must not stand where clients are strangers; "" where it may
 
 
 def found_here(names: Iterable[str] = ()) -> dict[str, Interpreter]:
@@ -67,6 +69,8 @@ def inventory(interpreters: Mapping[str, Interpreter]) -> list[Entry]:
             cannot=_told(server.capabilities.reasons),
             cannot_on={one: _told(whys) for one, whys in server.capabilities.on.items()},
             held_back=exceptions(server),
+            holes=_told(server.holes.reasons),
+            edge=server.holes.warning,
         )
         for server in SERVERS.values()
     ]
@@ -139,6 +143,8 @@ def _reasons(entry: Entry) -> Iterable[str]:
     yield from (f"no track {one}: {why}" for one, why in entry.no_track.items() if one in TRACKS)
     if entry.trap:
         yield f"as shipped: {entry.trap}"
+    if entry.edge:
+        yield entry.edge
     yield from (f"no {capability}: {why}" for capability, why in entry.cannot.items())
     for where, reasons in entry.cannot_on.items():
         yield from (f"no {capability} on {where}: {why}" for capability, why in reasons.items())

@@ -11,6 +11,8 @@ import pkgutil
 
 from servers.spec import Server
 
+_NO_SERVERS = ("spec", "capabilities", "hardening", "versions", "__main__")
+
 __path__ += filter(None, os.environ.get("ONEHOP_SERVERS", "").split(os.pathsep))
 
 
@@ -21,7 +23,7 @@ def scan() -> dict[str, Server]:
     """
     found: dict[str, Server] = {}
     for info in sorted(pkgutil.iter_modules(__path__), key=lambda info: info.name):
-        if info.ispkg or info.name in ("spec", "capabilities", "versions", "__main__"):
+        if info.ispkg or info.name in _NO_SERVERS:
             continue
         server = getattr(importlib.import_module("servers." + info.name), "SERVER", None)
         if not isinstance(server, Server) or server.name != info.name.replace("_", "-"):

@@ -70,6 +70,21 @@ def told(why: Why) -> str:
     return f"{why.versions}: {why.reason}" if isinstance(why, In) else why
 
 
+def applies(
+    reasons: Mapping[str, Why],
+    on: Mapping[str, Mapping[str, Why]],
+    name: str,
+    interpreter: str,
+    family: str,
+    version: str,
+) -> str:
+    """What is said of `name` for this version on this interpreter; "" for nothing."""
+    why = {**reasons, **on.get(family, {}), **on.get(interpreter, {})}.get(name, "")
+    if isinstance(why, In):
+        return why.reason if why.versions.hold(version) else ""
+    return why
+
+
 @dataclass(frozen=True)
 class Capabilities:
     """What one server cannot do, each with its reason; all else it can.
@@ -96,8 +111,4 @@ class Capabilities:
 
         What is said of one interpreter goes before what is said of its family, and of all.
         """
-        here = {**self.reasons, **self.on.get(family, {}), **self.on.get(interpreter, {})}
-        why = here.get(capability, "")
-        if isinstance(why, In):
-            return why.reason if why.versions.hold(version) else ""
-        return why
+        return applies(self.reasons, self.on, capability, interpreter, family, version)

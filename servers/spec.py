@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Callable, Optional
 
 from servers.capabilities import Capabilities
+from servers.hardening import NO_HOLES, Holes
 
 CAN_ALL = Capabilities()
 APP = "proxy_app.wsgi:application"
@@ -100,6 +101,7 @@ class Server:
     own_client    the upstream client that it brings, for a peer of the app that is the proxy itself
                   ("": it runs the app, with any of the app's clients)
     capabilities  what it cannot do of servers.capabilities.CAPABILITIES, with the reasons
+    holes         the rules of servers.hardening.HARDENING that it breaks, and what it does instead
     workers       whether the server itself can run several worker processes (topology w4)
     concurrent    requests that one process serves at once, at 16 threads (None: many)
     idle_s        seconds after which it may close an idle connection (None: it never does)
@@ -122,6 +124,7 @@ class Server:
     no_track: Mapping[str, str] = field(default_factory=dict)
     own_client: str = ""
     capabilities: Capabilities = CAN_ALL
+    holes: Holes = NO_HOLES
     workers: bool = False
     concurrent: Optional[int] = None
     idle_s: Optional[float] = None

@@ -7,10 +7,28 @@ import signal
 from bench.balancers import places
 from bench.balancers.control import by_signal, renewed_by
 from bench.balancers.features import Features, No
+from bench.balancers.screen import Passed, Screen
 from bench.balancers.spec import Balancer
 
 _SOURCE = "https://github.com/apache/httpd/blob/trunk/"
 _COMMAND = ("{binary}", "-d", "{folder}", "-f", "{folder}/{config}")
+
+_SCREEN = Screen(
+    {},
+    frozenset(
+        (
+            "chunk-end",
+            "chunk-size",
+            "connect",
+            "control-bytes",
+            "length-name",
+            "many-headers",
+            "odd-length",
+            "two-lengths",
+            "unknown-coding",
+        )
+    ),
+)
 
 APACHE = Balancer(
     name="apache",
@@ -29,6 +47,7 @@ APACHE = Balancer(
     run=(*_COMMAND, "-DFOREGROUND"),
     reload=renewed_by(signal.SIGUSR1),
     quit=by_signal(signal.SIGWINCH),
+    screen=_SCREEN,
     features=Features(
         {
             "stream-up-small": No(

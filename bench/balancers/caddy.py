@@ -9,6 +9,7 @@ from bench.balancers import places
 from bench.balancers.configure import fill_for
 from bench.balancers.control import by_signal, tell
 from bench.balancers.features import Features, No
+from bench.balancers.screen import Passed, Screen
 from bench.balancers.spec import Balancer, Instance
 
 _DOCS = "https://caddyserver.com/docs/caddyfile/directives/reverse_proxy#"
@@ -26,6 +27,22 @@ def _reload(instance: Instance) -> Callable[[], bool]:
     tell(instance, *fill_for(instance, ("{binary}", "reload", *_FILE, *admin)))
     return lambda: True
 
+
+_SCREEN = Screen(
+    {
+        "cl-te": Passed("the chunks are used and the connection is kept"),
+    },
+    frozenset(
+        (
+            "chunk-end",
+            "length-name",
+            "odd-length",
+            "two-lengths",
+            "unknown-coding",
+            "version",
+        )
+    ),
+)
 
 CADDY = Balancer(
     name="caddy",
@@ -46,6 +63,7 @@ CADDY = Balancer(
     run=("{binary}", "run", *_FILE),
     reload=_reload,
     quit=by_signal(SIGTERM),
+    screen=_SCREEN,
     features=Features(
         reasons={"drain": _CUT, "reload": _CUT},
         on={

@@ -12,6 +12,7 @@ from bench.balancers.configure import DEPLOY, EXAMPLE, render
 from bench.balancers.features import FEATURES, No
 from bench.balancers.spec import OPTIONS, Balancer
 from bench.balancers.table import BALANCERS
+from servers.hardening import HARDENING
 
 DOCUMENT = DEPLOY.parent / "docs" / "balancers.md"
 
@@ -28,7 +29,9 @@ some versions only says of which, and the version that is installed is held to w
 
 def document() -> str:
     """The whole text."""
-    return "\n".join((_HEAD, *_topologies(), *_policies(), *_features(), *_reasons()))
+    return "\n".join(
+        (_HEAD, *_topologies(), *_policies(), *_features(), *_reasons(), *_hardening())
+    )
 
 
 def examples() -> dict[Path, str]:
@@ -108,6 +111,33 @@ def _told(reasons: Mapping[str, No], where: str) -> Iterator[str]:
         source = re.sub(r"https://[^\s;]*?([^\s;/]+)(?=[\s;]|$)", r"[\1](\g<0>)", no.source)
         when = f", {no.versions}" if str(no.versions) else ""
         yield f"- {feature}{where}{when}: {no.reason} ({source})"
+
+
+def _hardening() -> Iterator[str]:
+    shown = list(BALANCERS.values())
+    yield "## Hardening\n"
+    yield "What the best configuration makes of hostile requests (the rules of"
+    yield "[servers.md](servers.md#hardening)): **stopped**, every request of the rule is refused;"
+    yield "**harmless**, some are handed on so that no server is the worse for it; **passed**, a"
+    yield "server behind it that does not withstand them by itself gets to feel it.\n"
+    yield "| | " + " | ".join(one.name for one in shown) + " |"
+    yield "|---" * (len(shown) + 1) + "|"
+    for rule in HARDENING:
+        if any(rule in one.screen.passes or rule in one.screen.stops for one in shown):
+            yield f"| {rule} | " + " | ".join(_fate(one, rule) for one in shown) + " |"
+    yield ""
+    for one in shown:
+        for rule, passed in one.screen.passes.items():
+            when = f", {passed.versions}" if str(passed.versions) else ""
+            yield f"- **{one.name}** passes {rule}{when}: {passed.what}"
+    yield ""
+
+
+def _fate(balancer: Balancer, rule: str) -> str:
+    fate = balancer.screen.fate(rule, "")
+    word = {"passed": "**passed**", "stopped": "stopped", "made harmless": "harmless"}[fate]
+    passed = balancer.screen.passes.get(rule)
+    return f"{word} {passed.versions}".strip() if passed else word
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from bench.balancers import places
 from bench.balancers.control import ask_api
 from bench.balancers.features import Features, No
+from bench.balancers.screen import Passed, Screen
 from bench.balancers.spec import Balancer, Instance
 
 _DOCS = "https://github.com/envoyproxy/envoy/blob/main/docs/root/"
@@ -46,6 +47,26 @@ def _quit(instance: Instance) -> None:
     _ask(instance, "POST", "/quitquitquit")
 
 
+_SCREEN = Screen(
+    {
+        "chunk-size": Passed("5 5 is taken for 5"),
+        "chunk-end": Passed("more bytes than a chunk said are dropped"),
+    },
+    frozenset(
+        (
+            "cl-te",
+            "connect",
+            "http10-chunked",
+            "length-name",
+            "many-headers",
+            "odd-length",
+            "two-lengths",
+            "unknown-coding",
+            "version",
+        )
+    ),
+)
+
 ENVOY = Balancer(
     name="envoy",
     deploy="envoy",
@@ -70,6 +91,7 @@ ENVOY = Balancer(
     reload=_reload,
     settled=_settled,
     quit=_quit,
+    screen=_SCREEN,
     features=Features(
         on={
             "default": {

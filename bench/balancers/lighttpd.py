@@ -8,6 +8,7 @@ from collections.abc import Callable
 from bench.balancers import places
 from bench.balancers.control import by_signal, listens
 from bench.balancers.features import Features, No
+from bench.balancers.screen import Passed, Screen
 from bench.balancers.spec import Balancer, Instance
 
 
@@ -40,6 +41,26 @@ _WAITS = No(
 )
 _COMMAND = ("{binary}", "-f", "{config}")
 
+_SCREEN = Screen(
+    {},
+    frozenset(
+        (
+            "chunk-end",
+            "chunk-size",
+            "cl-te",
+            "connect",
+            "control-bytes",
+            "http10-chunked",
+            "length-name",
+            "many-headers",
+            "odd-length",
+            "two-lengths",
+            "unknown-coding",
+            "version",
+        )
+    ),
+)
+
 LIGHTTPD = Balancer(
     name="lighttpd",
     deploy="lighttpd",
@@ -54,6 +75,7 @@ LIGHTTPD = Balancer(
     reload=_reload,
     quit=by_signal(signal.SIGINT),
     no_option={"close": "it opens a new connection for every request anyway"},
+    screen=_SCREEN,
     features=Features(
         {
             "pool": _NO_POOL,

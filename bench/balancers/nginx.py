@@ -9,6 +9,7 @@ from pathlib import Path
 from bench.balancers import places
 from bench.balancers.control import by_signal, renewed_by
 from bench.balancers.features import Features, No
+from bench.balancers.screen import Passed, Screen
 from bench.balancers.spec import Balancer
 from servers.versions import Versions
 
@@ -93,6 +94,28 @@ _DEFAULT = {
 _COMMAND = ("{binary}", "-p", "{folder}/", "-e", "stderr", "-c", "{config}")
 
 
+_SCREEN = Screen(
+    {
+        "chunk-size": Passed("5 5 is taken for 5"),
+    },
+    frozenset(
+        (
+            "chunk-end",
+            "cl-te",
+            "connect",
+            "control-bytes",
+            "http10-chunked",
+            "length-name",
+            "many-headers",
+            "odd-length",
+            "two-lengths",
+            "unknown-coding",
+            "version",
+        )
+    ),
+)
+
+
 def _nginx(name: str, find: Callable[[], Path | None]) -> Balancer:
     return Balancer(
         name=name,
@@ -113,6 +136,7 @@ def _nginx(name: str, find: Callable[[], Path | None]) -> Balancer:
         run=(*_COMMAND, "-g", "daemon off;"),
         reload=renewed_by(signal.SIGHUP),
         quit=by_signal(signal.SIGQUIT),
+        screen=_SCREEN,
         features=Features(_REPLAYS, on={"default": _DEFAULT}, over_limit="503"),
     )
 

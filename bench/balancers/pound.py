@@ -9,6 +9,7 @@ from bench import debian
 from bench.balancers import places
 from bench.balancers.control import by_signal, renewed_by, tell
 from bench.balancers.features import Features, No
+from bench.balancers.screen import Passed, Screen
 from bench.balancers.spec import Backend, Balancer, Instance
 
 _SOURCE = "https://github.com/graygnuorg/pound/blob/master/"
@@ -38,6 +39,24 @@ def _drain(instance: Instance, backend: Backend) -> None:
     tell(instance, *control, "disable", f"/1/0/{number}")  # listener 0 is the control socket
 
 
+_SCREEN = Screen(
+    {
+        "length-name": Passed("a space before the colon goes on"),
+        "trailers": Passed("they go on, and become headers there"),
+        "lives-on": Passed("what ends meinheld 1.0.2 reaches it"),
+    },
+    frozenset(
+        (
+            "cl-te",
+            "http10-chunked",
+            "odd-length",
+            "two-lengths",
+            "unknown-coding",
+            "version",
+        )
+    ),
+)
+
 POUND = Balancer(
     name="pound",
     deploy="pound",
@@ -55,6 +74,7 @@ POUND = Balancer(
     drain=_drain,
     quit=by_signal(SIGINT),
     no_option={"close": "it keeps no connection to a backend beyond its client's own"},
+    screen=_SCREEN,
     features=Features(
         {
             "pool": No(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from bench.balancers.features import NO_GAPS, Features, No
+from bench.balancers.screen import NO_SCREEN, Screen
 from bench.processes import Process
 
 Argv = tuple[str, ...]
@@ -123,6 +124,7 @@ class Balancer:
     no_option of OPTIONS -> why it has it not
     weak      policies that do not spare a busy backend, though their name says so
     features  what it cannot do, each with its reason
+    screen    what it makes of hostile requests
     """
 
     name: str
@@ -142,4 +144,5 @@ class Balancer:
     no_option: Mapping[str, str] = field(default_factory=dict)
     weak: Mapping[str, No] = field(default_factory=dict)
     features: Features = NO_GAPS
+    screen: Screen = NO_SCREEN
     admin_port: bool = False

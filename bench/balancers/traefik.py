@@ -9,6 +9,7 @@ from signal import SIGTERM
 from bench.balancers import places
 from bench.balancers.control import ask_api, by_signal
 from bench.balancers.features import Features, No
+from bench.balancers.screen import Passed, Screen
 from bench.balancers.spec import Balancer, Instance
 
 _RETRY = (
@@ -32,6 +33,23 @@ def _reload(_: Instance) -> Callable[[], bool]:
     return lambda: True
 
 
+_SCREEN = Screen(
+    {
+        "cl-te": Passed("the chunks are used and the connection is kept"),
+    },
+    frozenset(
+        (
+            "chunk-end",
+            "connect",
+            "length-name",
+            "odd-length",
+            "two-lengths",
+            "unknown-coding",
+            "version",
+        )
+    ),
+)
+
 TRAEFIK = Balancer(
     name="traefik",
     deploy="traefik",
@@ -47,6 +65,7 @@ TRAEFIK = Balancer(
     reload=_reload,
     settled=_settled,
     quit=by_signal(SIGTERM),
+    screen=_SCREEN,
     features=Features(
         on={"default": {"retry": No("no retry without its middleware: 502", _RETRY)}},
         over_limit="429",

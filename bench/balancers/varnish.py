@@ -9,6 +9,7 @@ from signal import SIGTERM
 from bench.balancers import places
 from bench.balancers.control import by_signal, tell
 from bench.balancers.features import Features, No
+from bench.balancers.screen import Passed, Screen
 from bench.balancers.spec import Balancer, Instance
 
 _SOURCE = "https://github.com/varnishcache/varnish-cache/blob/varnish-7.1.1/"
@@ -31,6 +32,24 @@ _RUN = (
     *("-p", "backend_idle_timeout={keepalive_s}"),
 )
 
+_SCREEN = Screen(
+    {
+        "cut-body": Passed("in chunks it is ended as if it were whole"),
+    },
+    frozenset(
+        (
+            "cl-te",
+            "http10-chunked",
+            "length-name",
+            "many-headers",
+            "odd-length",
+            "two-lengths",
+            "unknown-coding",
+            "version",
+        )
+    ),
+)
+
 VARNISH = Balancer(
     name="varnish",
     deploy="varnish",
@@ -48,6 +67,7 @@ VARNISH = Balancer(
     reload=_reload,
     quit=by_signal(SIGTERM),
     no_option={"tls": "Varnish speaks no TLS to clients; a TLS proxy before it does"},
+    screen=_SCREEN,
     features=Features(
         {
             "graceful-stop": No(

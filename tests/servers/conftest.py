@@ -45,12 +45,19 @@ class Pair:
     def family(self) -> str:
         return INTERPRETERS[self.interpreter]
 
-    def why_not(self, capability: str) -> str:
-        """Of the version that runs, as its venv tells it."""
+    @property
+    def version(self) -> str:
+        """The one that runs, as its venv tells it."""
         found = environment_of(self)
         packages = {} if isinstance(found, TargetError) else found.record.packages
-        version = self.server.version_in(packages)
-        return self.server.capabilities.why_not(capability, self.interpreter, self.family, version)
+        return self.server.version_in(packages)
+
+    def why_not(self, capability: str) -> str:
+        can = self.server.capabilities
+        return can.why_not(capability, self.interpreter, self.family, self.version)
+
+    def hole(self, rule: str) -> str:
+        return self.server.holes.of(rule, self.interpreter, self.family, self.version)
 
     def __str__(self) -> str:
         return f"{self.name}-{self.interpreter}"

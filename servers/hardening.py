@@ -1,0 +1,86 @@
+"""HARDENING: what a server must not let through, by name; a server's file states its `holes`.
+
+tests/servers/test_hardening.py sends each rule's hostile bytes to every server and holds it to its
+statement, both ways. A `grave` rule decides about other people's requests: whoever breaks one must
+not stand at the edge, where clients are strangers and a balancer or a cache shares connections.
+Runs in every interpreter (Python 3.9 syntax, standard library only).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from servers.capabilities import Why, applies
+
+
+@dataclass(frozen=True)
+class Rule:
+    """`text`: what a server that keeps the rule does; `grave`: see above."""
+
+    text: str
+    grave: bool = False
+
+
+HARDENING: Mapping[str, Rule] = {
+    "cl-te": Rule("a body framed twice hides no second request", grave=True),
+    "two-lengths": Rule("two lengths that differ are refused", grave=True),
+    "odd-length": Rule("a length that is no plain number is refused", grave=True),
+    "length-name": Rule("`Content-Length :` and a header line without a name hide no body", True),
+    "unknown-coding": Rule("a transfer coding other than chunked is refused", grave=True),
+    "chunk-size": Rule("a chunk size that is no plain hexadecimal number is refused", grave=True),
+    "chunk-end": Rule("a chunk that does not end where it should is refused", grave=True),
+    "cut-body": Rule("a body cut short never reaches the upstream as whole", grave=True),
+    "unread-body": Rule("a body that nobody read is not taken for a request", grave=True),
+    "http10-chunked": Rule("chunks in HTTP/1.0 hide no second request", grave=True),
+    "after-close": Rule("nothing is served after `Connection: close`", grave=True),
+    "control-bytes": Rule("a CR, LF or NUL in a header's value makes no header", grave=True),
+    "trailers": Rule("a trailer becomes no header", grave=True),
+    "own-answer": Rule("of two requests sent at once each gets its own answer", grave=True),
+    "lives-on": Rule("no request ends a process", grave=True),
+    "upgrade": Rule("a protocol that it does not speak is left alone, the body with it"),
+    "connect": Rule("CONNECT costs the next client nothing"),
+    "version": Rule("the client's version token is not repeated in the answer"),
+    "many-headers": Rule("a head beyond its limits is answered, or ends the connection"),
+}
+
+
+@dataclass(frozen=True)
+class Holes:
+    """Which rules one server breaks, each with what it does instead; all else it keeps.
+
+    reasons  rule -> what it does
+    on       interpreter family, or one name such as `pypy-3.11` -> the same, for that one only
+    """
+
+    reasons: Mapping[str, Why] = field(default_factory=dict)
+    on: Mapping[str, Mapping[str, Why]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        named = {*self.reasons, *(rule for reasons in self.on.values() for rule in reasons)}
+        if unknown := sorted(named - set(HARDENING)):
+            raise TypeError(f"no such rule: {', '.join(unknown)}")
+
+    def of(self, rule: str, interpreter: str, family: str, version: str) -> str:
+        """What it does instead; "" where this version keeps the rule."""
+        return applies(self.reasons, self.on, rule, interpreter, family, version)
+
+    @property
+    def rules(self) -> "tuple[str, ...]":
+        """Those that it breaks on any interpreter."""
+        broken = {rule for said in (self.reasons, *self.on.values()) for rule in said if said[rule]}
+        return tuple(rule for rule in HARDENING if rule in broken)
+
+    @property
+    def grave(self) -> "tuple[str, ...]":
+        """The ones among them for whose sake it must not stand at the edge."""
+        return tuple(rule for rule in self.rules if HARDENING[rule].grave)
+
+    @property
+    def warning(self) -> str:
+        """One line for who starts or lists the server; "" for one that may stand at the edge."""
+        if not self.grave:
+            return ""
+        broken = ", ".join(self.grave)
+        return f"must not stand at the edge, where clients are strangers: it breaks {broken}"
+
+
+NO_HOLES = Holes()

@@ -1,0 +1,271 @@
+"""Hostile requests, a table of raw bytes by rule, and what a server does wrong with each.
+
+`{own}` stands for the path segment of the request that everybody sees, `{hidden}` for that of one
+hidden behind it: whoever lets it reach the upstream has served a request that a balancer before it
+never saw. A request without a hidden one asks for the connection's end, so that nothing is waited
+for. Sources: RFC 9112 §§2.2, 3.2, 5.1, 6.3, 7.1, 9.6, 11.2.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from tests.servers.recording import Reached, Recorder
+from tests.servers.wire import HOST
+
+SILENT_S = 0.4  # after its last byte a server has no more to say
+LONGEST_S = 6.0  # for a hole that its file states, until it shows
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What came of one attack."""
+
+    raw: bytes  # all that the server sent
+    closed: bool
+    own: tuple[Reached, ...]  # what reached the upstream of the visible request
+    hidden: tuple[Reached, ...]
+
+    @property
+    def statuses(self) -> list[int]:
+        return [int(code) for code in re.findall(rb"HTTP/[\d.]+ (\d{3})", self.raw)]
+
+    @property
+    def accepted(self) -> bool:
+        return self.statuses[:1] == [201]
+
+
+Judge = Callable[[Seen], str]
+
+
+@dataclass(frozen=True)
+class Attack:
+    """`wrong` says what a server did wrong, or "". `cut`: the client goes away after `data`."""
+
+    name: str
+    data: bytes
+    wrong: Judge = lambda _: ""  # only the next client is asked
+    cut: bool = False
+
+
+def carry_out(
+    attack: Attack, port: int, recorder: Recorder, token: int, patient: bool = False
+) -> tuple[str, Seen]:
+    """What the server at `port` did wrong ("": nothing within the time that it has), what was seen.
+
+    `patient`: wait for a hole to show that is known to be there.
+    """
+    own, hidden = own_token(token), f"h{token}h"
+    data = attack.data.replace(b"{own}", own.encode()).replace(b"{hidden}", hidden.encode())
+    begin = time.monotonic()
+    raw, closed = b"", False
+    with socket.socket() as wire:
+        wire.settimeout(SILENT_S)
+        wire.connect((HOST, port))
+        with suppress(OSError):  # refused before all of it was sent
+            wire.sendall(data)
+            if attack.cut:
+                wire.shutdown(socket.SHUT_WR)
+        while True:
+            try:
+                piece = wire.recv(1 << 16)
+                raw, closed = raw + piece, not piece
+            except TimeoutError:
+                piece = b""
+            except OSError:
+                piece, closed = b"", True
+            ways = (tuple(recorder.of(own)), tuple(recorder.of(hidden)))
+            seen = Seen(raw, closed, *ways)
+            wrong = attack.wrong(seen)
+            late = time.monotonic() - begin > LONGEST_S
+            if wrong or late or (not piece and not patient):
+                return wrong, seen
+            if closed:
+                time.sleep(0.05)  # patient: what the upstream saw may come later
+
+
+def own_token(token: int) -> str:
+    """What the target of the visible request holds."""
+    return f"a{token}a"
+
+
+def hides(seen: Seen) -> str:
+    return "the hidden request is served" if seen.hidden else ""
+
+
+def takes(seen: Seen) -> str:
+    """The request should have been refused."""
+    return hides(seen) or ("it is accepted" if seen.accepted else "")
+
+
+def _head(first: str, *lines: str) -> bytes:
+    named = (first, f"Host: {HOST}", *lines)
+    return ("\r\n".join(named) + "\r\n\r\n").encode("latin-1")
+
+
+CREATE = "POST /folder/{own}/children HTTP/1.1"
+READ = "GET /folder/{own} HTTP/1.1"
+CHUNKED, CLOSE = "Transfer-Encoding: chunked", "Connection: close"
+_LAST = b"0\r\n\r\n"  # the chunk that ends a body
+HIDDEN = _head("GET /folder/{hidden} HTTP/1.1")
+FIRST_TOKEN = 1000  # of four digits, like all that follow: the hidden request has one length
+SIZE = len(HIDDEN) - len("{hidden}") + len("h1000h")
+
+
+def _length(before: int = 0) -> str:
+    """A Content-Length over HIDDEN and so many bytes before it."""
+    return f"Content-Length: {SIZE + before}"
+
+
+def _smuggle(name: str, *lines: str, body: bytes = HIDDEN, wrong: Judge = takes) -> Attack:
+    return Attack(name, _head(CREATE, *lines) + body, wrong)
+
+
+def _chunks(name: str, body: bytes) -> Attack:
+    return Attack(name, _head(CREATE, CHUNKED, CLOSE) + body, takes)
+
+
+def _control(name: str, byte: str) -> Attack:
+    """A byte that some take for the end of a line, with a header behind it."""
+    line = f"If-Match: a{byte}If-None-Match: forged"
+    return Attack(name, _head(READ, line, CLOSE), _forged)
+
+
+def _forged(seen: Seen) -> str:
+    for one in seen.own:
+        if one.first("if-none-match"):
+            return "the byte makes a header"
+        if set(one.first("if-match")) & {"\r", "\n", "\0"}:
+            return "the byte reaches the upstream"
+    return ""
+
+
+def _got(name: str, value: str, text: str) -> Judge:
+    def wrong(seen: Seen) -> str:
+        return text if any(one.first(name) == value for one in seen.own) else ""
+
+    return wrong
+
+
+def _lost_body(seen: Seen) -> str:
+    lost = any(one.whole and one.body != b"hello" for one in seen.own)
+    return "the body is lost" if lost else ""
+
+
+def _whole(seen: Seen) -> str:
+    whole = any(one.whole for one in seen.own)
+    return "the upstream takes it for whole" if whole else ""
+
+
+def _swapped(seen: Seen) -> str:
+    bodies = re.findall(rb'{"target": "[^"]*/([ah])\d+[ah]"}', seen.raw)
+    return "the answers are swapped or lost" if bodies not in ([], [b"a"], [b"a", b"h"]) else ""
+
+
+def _repeats(seen: Seen) -> str:
+    first = seen.raw.partition(b"\r\n")[0]
+    return f"the status line is {first[:40]!r}" if b"7.7" in first else ""
+
+
+def _silent(seen: Seen) -> str:
+    return "no answer, and the connection stays open" if not (seen.raw or seen.closed) else ""
+
+
+ATTACKS: dict[str, tuple[Attack, ...]] = {
+    "cl-te": (
+        _smuggle("length, then chunked", _length(5), CHUNKED, body=_LAST + HIDDEN, wrong=hides),
+        _smuggle("chunked, then length", CHUNKED, _length(5), body=_LAST + HIDDEN, wrong=hides),
+        _smuggle(
+            "a short length", "Content-Length: 3", CHUNKED, body=b"8\r\n" + HIDDEN, wrong=hides
+        ),
+    ),
+    "two-lengths": (
+        _smuggle("two lines", "Content-Length: 0", _length()),
+        _smuggle("two lines, the other way", _length(), "Content-Length: 0"),
+        _smuggle("a list", "Content-Length: 0, 5"),
+    ),
+    "odd-length": tuple(
+        _smuggle(repr(odd), f"Content-Length: {odd}", body=b"hello" + HIDDEN)
+        for odd in ("+5", "-5", "0x5", "0_5", "5 5", "5;", "\xb2", "five")
+    ),
+    "length-name": (
+        _smuggle("a space before the colon", f"Content-Length : {SIZE}"),
+        _smuggle("a tab before the colon", f"Content-Length\t: {SIZE}"),
+    ),
+    "unknown-coding": tuple(
+        _smuggle(repr(coding), f"Transfer-Encoding: {coding}", body=before + HIDDEN)
+        for coding, before in (
+            *(("gzip", b""), ("xchunked", b""), ("identity", b"")),
+            *(("chunked, identity", _LAST), ("chunked, gzip", _LAST), ("\x0bchunked", _LAST)),
+        )
+    ),
+    "chunk-size": tuple(
+        _chunks(repr(size), f"{size}\r\nhello\r\n0\r\n\r\n".encode("latin-1"))
+        for size in ("0x5", "+5", "-5", "0_5", "5 5", "G", "", "\xb5", "10000000000000005")
+    ),
+    "chunk-end": (
+        _chunks("more than was said", b"5\r\nhelloXX\r\n0\r\n\r\n"),
+        _chunks("no line end", b"5\r\nhello0\r\n\r\n"),
+    ),
+    "cut-body": (
+        Attack("in a chunk", _head(CREATE, CHUNKED) + b"5\r\nhel", _whole, cut=True),
+        Attack("after a chunk", _head(CREATE, CHUNKED) + b"5\r\nhello\r\n", _whole, cut=True),
+        Attack("in a length", _head(CREATE, "Content-Length: 9") + b"hello", _whole, cut=True),
+    ),
+    "unread-body": tuple(
+        Attack(f"{name}, {how}", _head(first, line) + before + HIDDEN + after, hides)
+        for name, first in (
+            ("404", "POST /nowhere?{own} HTTP/1.1"),
+            ("405", "POST /me?{own} HTTP/1.1"),
+            ("a GET", "GET /healthz?{own} HTTP/1.1"),
+        )
+        for how, line, before, after in (
+            ("by length", _length(), b"", b""),
+            ("in chunks", CHUNKED, f"{SIZE:x}\r\n".encode(), b"\r\n0\r\n\r\n"),
+        )
+    ),
+    "http10-chunked": (
+        Attack(
+            "kept alive",
+            _head(CREATE.replace("1.1", "1.0"), CHUNKED, _length(5), "Connection: keep-alive")
+            + _LAST
+            + HIDDEN,
+            hides,
+        ),
+    ),
+    "after-close": (Attack("a second request", _head(READ, CLOSE) + HIDDEN, hides),),
+    "control-bytes": (_control("CR", "\r"), _control("NUL", "\0"), _control("LF fold", "\n ")),
+    "trailers": (
+        Attack(
+            "a legal one",
+            _head(CREATE, CHUNKED, CLOSE) + b"5\r\nhello\r\n0\r\nIf-Match: forged\r\n\r\n",
+            _got("if-match", "forged", "it becomes a header"),
+        ),
+    ),
+    "own-answer": (Attack("two at once", _head(READ) + HIDDEN, _swapped),),
+    "upgrade": (
+        Attack(
+            "h2c with a body",
+            _head(
+                CREATE,
+                "Connection: close, Upgrade, HTTP2-Settings",
+                "Upgrade: h2c",
+                "HTTP2-Settings: AAMAAABkAAQAAP__",
+                "Content-Length: 5",
+            )
+            + b"hello",
+            _lost_body,
+        ),
+    ),
+    "connect": (Attack("CONNECT", _head("CONNECT {own}.test:443 HTTP/1.1", CLOSE)),),
+    "version": (Attack("7.7", _head("GET /healthz?{own} HTTP/7.7", CLOSE), _repeats),),
+    "many-headers": (
+        Attack("1 000 lines", _head(READ, *(f"X-{i}: y" for i in range(1000)), CLOSE), _silent),
+        Attack("one of 128 KiB", _head(READ, "X: " + "y" * (1 << 17), CLOSE), _silent),
+    ),
+}

@@ -1,0 +1,88 @@
+"""Every server under hostile requests, held to the holes that its file states, both ways.
+
+The attacks go one after another, each on a connection of its own, and after each the next client is
+served; a server that an attack ended is started anew, and that is the rule `lives-on`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from servers.hardening import HARDENING
+from tests.servers.conftest import Hop, Pair, running
+from tests.servers.hostile import ATTACKS, FIRST_TOKEN, Attack, carry_out
+from tests.servers.recording import Recorder, recording
+from tests.servers.wire import FAILURES, ask
+
+NEXT_S = 10.0  # until the next client is served: a stuck request may take so long to be given up
+
+
+class Siege:
+    """A server that is started again when an attack ended it; what each attack did, by rule."""
+
+    def __init__(self, pair: Pair, folder: Path, recorder: Recorder, exits: contextlib.ExitStack):
+        self.pair = pair
+        self.recorder = recorder
+        self.settings = {"ONEHOP_UPSTREAM": recorder.base_url, "ONEHOP_READ_TIMEOUT": "1.5"}
+        self._folder, self._exits, self._token = folder, exits, FIRST_TOKEN
+        self.wrongs: dict[str, list[str]] = {rule: [] for rule in HARDENING}
+        self.hop = self._start()
+
+    def _start(self) -> Hop:
+        return self._exits.enter_context(running(self.pair, self._folder / "log", self.settings))
+
+    def attack(self, rule: str, one: Attack) -> None:
+        before = {process.pid for process in self.hop.process.tree()}
+        self._token += 1
+        stated = bool(self.pair.hole(rule)) and not self.wrongs[rule]
+        wrong, _ = carry_out(one, self.hop.port, self.recorder, self._token, patient=stated)
+        after = self._next()
+        if wrong or after:
+            self.wrongs[rule].append(f"{one.name}: {wrong or after}")
+        if not self.hop.process.alive:
+            self.wrongs["lives-on"].append(f"{rule}, {one.name}: the server ends")
+            self.hop = self._start()
+        elif after and before - {process.pid for process in self.hop.process.tree()}:
+            self.wrongs["lives-on"].append(f"{rule}, {one.name}: a process ends")
+
+    def _next(self) -> str:
+        """What the next client gets that is not its answer; "" where that is it."""
+        deadline = time.monotonic() + NEXT_S
+        last = "nothing"
+        while time.monotonic() < deadline and self.hop.process.alive:
+            try:
+                status = ask(self.hop.port, "GET", "/folder/1").status
+            except FAILURES as error:
+                last = str(error)
+            else:
+                return "" if status == 201 else f"the next client gets {status}"
+            time.sleep(0.05)
+        return "" if not self.hop.process.alive else f"the next client gets {last}"
+
+
+@pytest.fixture(scope="module")
+def wrongs(pair: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, list[str]]]:
+    """By rule: what the server did wrong."""
+    with recording() as recorder, contextlib.ExitStack() as exits:
+        siege = Siege(pair, tmp_path_factory.mktemp("siege"), recorder, exits)
+        for rule, attacks in ATTACKS.items():
+            for one in attacks:
+                siege.attack(rule, one)
+        yield siege.wrongs
+
+
+def test_every_rule_has_its_attacks() -> None:
+    """No rule goes without an attack, no attack without a rule; `lives-on` is asked of all."""
+    assert {*ATTACKS, "lives-on"} == set(HARDENING)
+
+
+@pytest.mark.parametrize("rule", HARDENING)
+def test_rule(pair: Pair, wrongs: dict[str, list[str]], rule: str) -> None:
+    """A server keeps every rule but those whose breach its file states, and breaks those."""
+    stated = pair.hole(rule)
+    assert bool(wrongs[rule]) == bool(stated), f"stated: {stated or 'nothing'}; {wrongs[rule]}"
