@@ -7,7 +7,7 @@ import signal
 from bench.balancers import places
 from bench.balancers.control import by_signal, renewed_by
 from bench.balancers.features import Features, No
-from bench.balancers.screen import Passed, Screen
+from bench.balancers.screen import Screen
 from bench.balancers.spec import Balancer
 
 _SOURCE = "https://github.com/apache/httpd/blob/trunk/"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from bench.balancers import places
 from bench.balancers.control import by_signal, listens
 from bench.balancers.features import Features, No
-from bench.balancers.screen import Passed, Screen
+from bench.balancers.screen import Screen
 from bench.balancers.spec import Balancer, Instance
 
 
