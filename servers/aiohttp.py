@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from servers.capabilities import COMMA, UPPER_ON_PYPY, Capabilities
+from servers.hardening import Holes
 from servers.spec import BACKLOG, IDLE_S, Server
 
 GRACE_S = 2
@@ -27,6 +28,7 @@ BUFFERED = Capabilities(
 SERVER = Server(
     name="aiohttp",
     summary="an asyncio loop and a thread pool, buffered",
+    holes=Holes(on={"pypy": {"version": "HTTP/7.7 is repeated"}}),
     bottle="aiohttp",
     requirements=("aiohttp", "aiohttp-wsgi"),
     concurrent=16,

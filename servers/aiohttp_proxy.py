@@ -6,14 +6,18 @@ The loop is uvloop where that can be had, on CPython. As shipped it is asyncio's
 import sys
 
 from servers.capabilities import UPPER_ON_PYPY, Capabilities
+from servers.hardening import Holes
 from servers.spec import BACKLOG, EQUAL, IDLE_S, Launch, Server
 
 REQUIREMENTS = ("aiohttp", 'uvloop; platform_python_implementation == "CPython"')
 SHIPPED_IDLE_S, SHIPPED_BACKLOG = 75, 128
 
+HOLES = Holes(on={"pypy": {"version": "HTTP/7.7 is repeated"}})
+
 SERVER = Server(
     name="aiohttp-proxy",
     summary="aiohttp peer: its server and client, a shared session",
+    holes=HOLES,
     requirements=REQUIREMENTS,
     own_client="aiohttp",
     trap="asyncio's loop and a backlog of 128",

@@ -1,6 +1,6 @@
 """A peer of the app as a tutorial has it: aiohttp's server, a new aiohttp session per request."""
 
-from servers.aiohttp_proxy import REQUIREMENTS, run
+from servers.aiohttp_proxy import HOLES, REQUIREMENTS, run
 from servers.asgi_uvicorn_tutorial import BUFFERED
 from servers.capabilities import UPPER_ON_PYPY, Capabilities
 from servers.spec import IDLE_S, Launch, Server
@@ -8,6 +8,7 @@ from servers.spec import IDLE_S, Launch, Server
 SERVER = Server(
     name="aiohttp-proxy-tutorial",
     summary="aiohttp peer: its server and client, a session per request",
+    holes=HOLES,
     requirements=REQUIREMENTS,
     own_client="aiohttp",
     trap="asyncio's loop and a backlog of 128",

@@ -7,11 +7,13 @@ import sys
 from typing import Any
 
 from servers.capabilities import Capabilities
+from servers.hardening import Holes
 from servers.spec import BACKLOG, EQUAL, IDLE_S, Launch, Server
 
 SERVER = Server(
     name="asgi-hypercorn",
     summary="ASGI peer: aiohttp's client, a shared session",
+    holes=Holes({"cl-te": "both framings: the hidden request is served"}),
     requirements=(
         *("hypercorn", "aiohttp"),
         'uvloop; platform_python_implementation == "CPython"',

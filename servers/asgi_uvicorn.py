@@ -9,6 +9,7 @@ import sys
 from typing import Any
 
 from servers.capabilities import CUT, Capabilities
+from servers.hardening import Holes
 from servers.spec import BACKLOG, EQUAL, IDLE_S, Launch, Server
 
 IN_C = ("uvloop", "httptools")
@@ -17,9 +18,17 @@ REQUIREMENTS = (
     *(f'{name}; platform_python_implementation == "CPython"' for name in IN_C),
 )
 
+HOLES = Holes(
+    on={
+        "cpython": {"trailers": "it becomes a header", "upgrade": "the body is lost"},
+        "pypy": {"cl-te": "both framings: the hidden request is served"},
+    }
+)
+
 SERVER = Server(
     name="asgi-uvicorn",
     summary="ASGI peer: aiohttp's client, a shared session",
+    holes=HOLES,
     requirements=REQUIREMENTS,
     own_client="aiohttp",
     trap="idle connections closed after 5 s, a line of log per request",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from servers.asgi_uvicorn import REQUIREMENTS, run
+from servers.asgi_uvicorn import HOLES, REQUIREMENTS, run
 from servers.capabilities import CUT, Capabilities
 from servers.spec import IDLE_S, Launch, Server
 
@@ -14,6 +14,7 @@ BUFFERED = {
 SERVER = Server(
     name="asgi-uvicorn-tutorial",
     summary="ASGI peer: aiohttp's client, a session per request",
+    holes=HOLES,
     requirements=REQUIREMENTS,
     own_client="aiohttp",
     trap="idle connections closed after 5 s, a line of log per request",

@@ -13,11 +13,24 @@ import time
 from typing import Any
 
 from servers.capabilities import CUT, Capabilities
+from servers.hardening import Holes
 from servers.spec import BACKLOG, WITH_WHEEL, WITHOUT_WHEEL, Server
 
 SERVER = Server(
     name="bjoern",
     summary="C event loop, one request at a time",
+    holes=Holes(
+        {
+            "cl-te": "both framings: the hidden request is served",
+            "two-lengths": "two lines: the hidden request is served",
+            "length-name": "a space before the colon: it is accepted",
+            "unknown-coding": "gzip, xchunked, identity: the hidden request is served",
+            "chunk-size": "5 5, \u00b5, 10000000000000005: it is accepted",
+            "http10-chunked": "the hidden request is served",
+            "trailers": "it becomes a header",
+            "own-answer": "the answers are swapped or lost",
+        }
+    ),
     bottle="bjoern",
     trap="SIGTERM never ends it, a second server shares its port, TCP_NODELAY off",
     requirements=(f"bjoern-binary; {WITH_WHEEL}", f"bjoern; {WITHOUT_WHEEL}"),

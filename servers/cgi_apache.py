@@ -8,11 +8,13 @@ take none. Its memory includes this launcher, which only waits.
 from typing import Any
 
 from servers.capabilities import COMMA, Capabilities
+from servers.hardening import Holes
 from servers.spec import IDLE_S, Server
 
 SERVER = Server(
     name="cgi-apache",
     summary="a process per request, behind Apache",
+    holes=Holes({"cut-body": "in a chunk: the upstream takes it for whole"}),
     bottle="cgi",
     no_track={"as-shipped": "Bottle's adapter answers one CGI request, and starts no web server"},
     concurrent=16,

@@ -7,7 +7,18 @@ any load of more connections down to new ones.
 from typing import Any
 
 from servers.capabilities import LAST, Capabilities
+from servers.hardening import Holes
 from servers.spec import BACKLOG, IDLE_S, Server
+
+HOLES = Holes(
+    {
+        "two-lengths": "two lines: it is accepted",
+        "odd-length": "+5, 0_5: the hidden request is served",
+        "length-name": "a space or a tab before the colon: it is accepted",
+        "unknown-coding": "\\x0bchunked: it is accepted",
+        "chunk-size": "0x5, +5, -5, 0_5: it is accepted",
+    }
+)
 
 SERVER = Server(
     capabilities=Capabilities(
@@ -19,6 +30,7 @@ SERVER = Server(
     ),
     name="cheroot",
     summary="a thread pool",
+    holes=HOLES,
     bottle="cheroot",
     requirements=("cheroot",),
     concurrent=16,

@@ -9,6 +9,7 @@ import signal
 from typing import Any
 
 from servers.capabilities import LAST, Capabilities
+from servers.cheroot import HOLES
 from servers.spec import BACKLOG, IDLE_S, Server
 
 SERVER = Server(
@@ -21,6 +22,7 @@ SERVER = Server(
     ),
     name="cherrypy",
     summary="a thread pool",
+    holes=HOLES,
     requirements=("cherrypy",),
     concurrent=16,
     idle_s=IDLE_S,

@@ -11,6 +11,7 @@ import threading
 from typing import Any
 
 from servers.capabilities import DASHED, LAST, Capabilities
+from servers.cheroot import HOLES
 from servers.spec import BACKLOG, Server
 
 IDLE_S = 10  # its own: while it is silent, a client keeps a thread from the others
@@ -27,6 +28,7 @@ SERVER = Server(
     ),
     name="cherrypy-old",
     summary="a thread pool, a thread per connection",
+    holes=HOLES,
     bottle="cherrypy",
     requirements=("CherryPy==8.9.1",),
     concurrent=16,

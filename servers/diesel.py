@@ -4,6 +4,7 @@ It never left Python 2; proxy_app.py2 is the app there, and starts it. Bodies ar
 """
 
 from servers.capabilities import COMMA, DASHED, Capabilities
+from servers.hardening import Holes
 from servers.spec import Launch, Server
 
 
@@ -15,6 +16,15 @@ def argv(server: Server, launch: Launch) -> "tuple[str, ...]":
 SERVER = Server(
     name="diesel",
     summary="greenlets, one request at a time",
+    holes=Holes(
+        {
+            "chunk-size": "5 5: it is accepted",
+            "control-bytes": "NUL: the byte reaches the upstream",
+            "trailers": "it becomes a header",
+            "version": "HTTP/7.7 is repeated",
+            "many-headers": "one of 128 KiB: silence",
+        }
+    ),
     bottle="diesel",
     no_track={"as-shipped": "Bottle 0.13's adapter fails: its call of depr() lacks an argument"},
     requirements=("diesel",),

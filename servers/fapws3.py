@@ -4,6 +4,7 @@ It never left Python 2; proxy_app.py2 is the app there, and starts it. Bodies ar
 """
 
 from servers.capabilities import DASHED, LAST, Capabilities
+from servers.hardening import Holes
 from servers.spec import Launch, Server
 
 
@@ -15,6 +16,14 @@ def argv(server: Server, launch: Launch) -> "tuple[str, ...]":
 SERVER = Server(
     name="fapws3",
     summary="C event loop, one request at a time, HTTP/1.0",
+    holes=Holes(
+        {
+            "two-lengths": "two lines: it is accepted",
+            "cut-body": "in a length: the upstream takes it for whole",
+            "control-bytes": "CR: the byte makes a header",
+            "lives-on": "a list, -5, 0x5, 0_5 and 4 more: the process ends",
+        }
+    ),
     bottle="fapws3",
     no_track={"as-shipped": "Bottle 0.13's adapter fails: its call of depr() lacks an argument"},
     requirements=("fapws3",),

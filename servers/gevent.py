@@ -8,11 +8,25 @@ app, or anything that it imports, is loaded.
 import signal
 from typing import Any
 
+from servers.hardening import Holes
 from servers.spec import BACKLOG, Server
+
+HOLES = Holes(
+    {
+        "cl-te": "both framings: the hidden request is served",
+        "two-lengths": "two lines: it is accepted",
+        "odd-length": "+5, 0_5: the hidden request is served",
+        "length-name": "a space or a tab before the colon: it is accepted",
+        "unknown-coding": "gzip, xchunked, identity and \\x0bchunked are served",
+        "http10-chunked": "the hidden request is served",
+        "control-bytes": "CR: the byte makes a header",
+    }
+)
 
 SERVER = Server(
     name="gevent",
     summary="greenlets, one process",
+    holes=HOLES,
     bottle="gevent",
     requirements=("gevent",),
     trap="head and body in two writes with Nagle's algorithm on: 44 ms a request",

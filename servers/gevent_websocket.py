@@ -7,13 +7,14 @@ Everything else is as in gevent.py: TCP_NODELAY, all patched first, the path as 
 from typing import Any, Callable
 
 from servers.capabilities import Capabilities
+from servers.gevent import HOLES, finalize, serve_with
 from servers.gevent import before_import as patch
-from servers.gevent import finalize, serve_with
 from servers.spec import Server
 
 SERVER = Server(
     name="gevent-websocket",
     summary="greenlets, one process, WebSockets",
+    holes=HOLES,
     requirements=("gevent",),
     capabilities=Capabilities(websocket=True),
     no_track={"as-shipped": "gevent's own server has no WebSockets: this is it with a handler"},

@@ -8,11 +8,19 @@ import socket
 import sys
 
 from servers.capabilities import CUT, DASHED, Capabilities
+from servers.hardening import Holes
 from servers.spec import APP, BACKLOG, EQUAL, IDLE_S, Launch, Server, family
 
 SERVER = Server(
     name="granian",
     summary="Rust event loop and a thread pool, pre-forked processes",
+    holes=Holes(
+        {
+            "chunk-size": "0x5, +5, -5, 0_5 and 5 more: it is accepted",
+            "chunk-end": "more than was said, no line end: it is accepted",
+            "cut-body": "in a chunk, after a chunk: the upstream takes it for whole",
+        }
+    ),
     requirements=("granian",),
     trap="512 threads for the app; a second server shares the port; SIGTERM waits without a limit",
     capabilities=Capabilities(

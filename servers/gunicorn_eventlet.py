@@ -5,6 +5,7 @@ gunicorn removed this worker in version 26: this is 25.3.0, the last that has it
 
 from servers.capabilities import COMMA, Capabilities
 from servers.eventlet import NO_LOCK_COUNT
+from servers.hardening import Holes
 from servers.spec import IDLE_S, Server, run_gunicorn
 
 SERVER = Server(
@@ -15,6 +16,7 @@ SERVER = Server(
     ),
     name="gunicorn-eventlet",
     summary="pre-forked processes with greenlets",
+    holes=Holes({"unknown-coding": "identity, \\x0bchunked: the hidden request is served"}),
     bottle="gunicorn",
     requirements=("gunicorn<=25.3.0", "eventlet"),
     argv=run_gunicorn("eventlet", "--worker-connections", "1024"),

@@ -4,6 +4,7 @@ As shipped it closes idle connections after 2 s, a race for any balancer that ke
 """
 
 from servers.capabilities import COMMA, Capabilities, In
+from servers.hardening import Holes
 from servers.spec import IDLE_S, Server, run_gunicorn
 from servers.versions import Versions
 
@@ -13,6 +14,7 @@ POLLS = In(Versions(before="27.0"), "it polls the socket for a request that it h
 SERVER = Server(
     name="gunicorn-gthread",
     summary="pre-forked processes with threads",
+    holes=Holes(on={"cpython-3.9": {"unknown-coding": "\\x0bchunked: it is accepted"}}),
     bottle="gunicorn",
     requirements=("gunicorn",),
     argv=run_gunicorn("gthread", "--threads", "{threads}"),

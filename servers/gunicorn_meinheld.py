@@ -4,12 +4,21 @@ gunicorn's keep-alive time is also the time that meinheld gives a request body: 
 2 s a slow upload gets 408.
 """
 
+from servers.hardening import Holes
 from servers.meinheld import CANNOT, NO_BUILD, NO_GREENLETS
 from servers.spec import IDLE_S, Server, run_gunicorn
 
 SERVER = Server(
     name="gunicorn-meinheld",
     summary="pre-forked processes, each a C event loop",
+    holes=Holes(
+        {
+            "unknown-coding": "gzip, xchunked, identity: the hidden request is served",
+            "chunk-size": "5 5: it is accepted",
+            "upgrade": "the next client gets 500",
+            "connect": "the next client gets 500",
+        }
+    ),
     bottle="gunicorn",
     trap="a request body that takes longer than 2 s gets 408; one outgoing call at a time",
     requirements=("gunicorn", "meinheld"),

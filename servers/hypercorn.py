@@ -9,11 +9,18 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from servers.capabilities import COMMA, Capabilities
+from servers.hardening import Holes
 from servers.spec import APP, BACKLOG, EQUAL, IDLE_S, Launch, Server
 
 SERVER = Server(
     name="hypercorn",
     summary="asyncio and a thread pool, processes of its own",
+    holes=Holes(
+        {
+            "cl-te": "both framings: the hidden request is served",
+            "cut-body": "in a chunk, after a chunk: the upstream takes it for whole",
+        }
+    ),
     requirements=("hypercorn",),
     trap="no answer without a body (204, HEAD); as many threads as cores + 4; backlog 100",
     env={"ONEHOP_CHUNKED": "decoded"},

@@ -8,6 +8,7 @@ CPython from 3.9 it needs the modern greenlet header (see bench/environments.py)
 from typing import Any
 
 from servers.capabilities import COMMA, CUT, DASHED, Capabilities
+from servers.hardening import Holes
 from servers.spec import BACKLOG, EQUAL, IDLE_S, Server
 
 NO_BUILD = "meinheld 1.0.2 uses Py_TRASHCAN_SAFE_BEGIN, which CPython 3.13 removed"
@@ -32,6 +33,15 @@ CANNOT = Capabilities(
 SERVER = Server(
     name="meinheld",
     summary="C event loop with greenlets, one process",
+    holes=Holes(
+        {
+            "unknown-coding": "gzip, xchunked, identity: the hidden request is served",
+            "chunk-size": "5 5: it is accepted",
+            "lives-on": "\u00b5, a legal one: the process ends",
+            "upgrade": "the next client gets 500",
+            "connect": "the next client gets 500",
+        }
+    ),
     bottle="meinheld",
     trap="keep-alive off, and one outgoing call at a time",
     requirements=("meinheld",),

@@ -11,6 +11,7 @@ from typing import Any, Optional
 from urllib.parse import unquote
 
 from servers.capabilities import COMMA, DASHED, Capabilities
+from servers.hardening import Holes
 from servers.spec import BACKLOG, Server
 
 GRACE_S = 2
@@ -18,6 +19,15 @@ GRACE_S = 2
 SERVER = Server(
     name="paste",
     summary="a thread pool, HTTP/1.0",
+    holes=Holes(
+        {
+            "two-lengths": "two lines: it is accepted",
+            "length-name": "a space or a tab before the colon: it is accepted",
+            "unknown-coding": "\\x0bchunked: it is accepted",
+            "control-bytes": "CR: the byte makes a header",
+            "version": "an error page without a status line",
+        }
+    ),
     bottle="paste",
     requirements=("paste",),
     concurrent=16,

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from servers.capabilities import DASHED, LAST, Capabilities
+from servers.hardening import Holes
 from servers.spec import BACKLOG, IDLE_S, Server
 
 TURN_S = 0.1  # how long a thread waits for the next request of one connection
@@ -19,6 +20,13 @@ TURN_S = 0.1  # how long a thread waits for the next request of one connection
 SERVER = Server(
     name="rocket",
     summary="a thread pool",
+    holes=Holes(
+        {
+            "two-lengths": "two lines: it is accepted",
+            "length-name": "a space or a tab before the colon: it is accepted",
+            "unknown-coding": "\\x0bchunked: it is accepted",
+        }
+    ),
     requirements=("rocket3",),
     concurrent=16,
     idle_s=IDLE_S,

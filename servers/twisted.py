@@ -10,6 +10,7 @@ import os
 from typing import Any
 
 from servers.capabilities import COMMA, Capabilities
+from servers.hardening import Holes
 from servers.spec import BACKLOG, IDLE_S, Server
 
 GRACE_S = 2
@@ -17,6 +18,7 @@ GRACE_S = 2
 SERVER = Server(
     name="twisted",
     summary="a reactor and a thread pool, requests buffered",
+    holes=Holes({"unknown-coding": "identity: the hidden request is served"}),
     bottle="twisted",
     requirements=("twisted",),
     concurrent=16,

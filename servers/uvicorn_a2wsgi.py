@@ -9,12 +9,22 @@ import signal
 from typing import Any
 
 from servers.capabilities import COMMA, CUT, Capabilities
+from servers.hardening import Holes
 from servers.spec import BACKLOG, EQUAL, IDLE_S, Launch, Server
 
 SERVER = Server(
     capabilities=Capabilities({"two-cookies": COMMA}, on={"cpython": {"targets": CUT}}),
     name="uvicorn-a2wsgi",
     summary="asyncio and a thread pool, processes of its own",
+    holes=Holes(
+        on={
+            "cpython": {
+                "cut-body": "in a chunk: the upstream takes it for whole, now and then",
+                "trailers": "it becomes a header",
+            },
+            "pypy": {"cl-te": "both framings: the hidden request is served"},
+        }
+    ),
     requirements=("uvicorn", "a2wsgi"),
     trap="10 threads, idle connections closed after 5 s, a line of log per request",
     env={"ONEHOP_CHUNKED": "decoded"},

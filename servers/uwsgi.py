@@ -16,11 +16,20 @@ from pathlib import Path
 from typing import Any
 
 from servers.capabilities import COMMA, DASHED, Capabilities
+from servers.hardening import Holes
 from servers.spec import BACKLOG, EQUAL, IDLE_S, WITH_WHEEL, WITHOUT_WHEEL, Launch, Server
 
 SERVER = Server(
     name="uwsgi",
     summary="C processes and threads behind a router process",
+    holes=Holes(
+        {
+            "length-name": "a space or a tab before the colon: it is accepted",
+            "chunk-size": "0x5, G, none: it is accepted",
+            "chunk-end": "more than was said: it is accepted",
+            "version": "HTTP/7.7 is repeated",
+        }
+    ),
     requirements=(f"pyuwsgi; {WITH_WHEEL}", f"uwsgi; {WITHOUT_WHEEL}"),
     trap="no keep-alive, one thread, backlog 100, a log line per request, and SIGTERM reloads",
     env={"ONEHOP_CHUNKED": "decoded"},

@@ -9,11 +9,15 @@ import logging
 from typing import Any
 
 from servers.capabilities import COMMA, Capabilities
+from servers.hardening import Holes
 from servers.spec import BACKLOG, IDLE_S, Server
+
+HOLES = Holes({"cl-te": "both framings: the hidden request is served"})
 
 SERVER = Server(
     name="waitress",
     summary="an I/O thread and a thread pool, buffered",
+    holes=HOLES,
     bottle="waitress",
     requirements=("waitress",),
     concurrent=16,

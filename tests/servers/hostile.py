@@ -19,7 +19,7 @@ from tests.servers.recording import Reached, Recorder
 from tests.servers.wire import HOST
 
 SILENT_S = 0.4  # after its last byte a server has no more to say
-LONGEST_S = 6.0  # for a hole that its file states, until it shows
+LONGEST_S = 2.0  # for a hole that its file states, until it shows
 
 
 @dataclass(frozen=True)
