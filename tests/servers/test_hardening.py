@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,7 @@ from tests.servers.hostile import ATTACKS, FIRST_TOKEN, Attack, carry_out
 from tests.servers.recording import Recorder, recording
 from tests.servers.wire import FAILURES, ask
 
-TRIES = 10  # of an attack on a stated hole that is a matter of time
+TRIES = 10  # for a stated hole that is a matter of time
 NEXT_S = 10.0  # until the next client is served: a stuck request may take so long to be given up
 
 
@@ -37,17 +37,19 @@ class Siege:
     def _start(self) -> Hop:
         return self._exits.enter_context(running(self.pair, self._folder / "log", self.settings))
 
-    def attack(self, rule: str, one: Attack) -> None:
-        """Carry it out, and write down what went wrong; a stated hole has TRIES to show."""
+    def attack(self, rule: str, attacks: Sequence[Attack]) -> None:
+        """Carry them out, and write down what went wrong; a stated hole has TRIES to show."""
         stated = bool(self.pair.hole(rule))
         for _ in range(TRIES if stated else 1):
-            if self._goes_wrong(rule, one, stated) or self.wrongs[rule]:
+            for one in attacks:
+                self._carry_out(rule, one, stated and not self.wrongs[rule])
+            if self.wrongs[rule]:
                 return
 
-    def _goes_wrong(self, rule: str, one: Attack, stated: bool) -> bool:
+    def _carry_out(self, rule: str, one: Attack, patient: bool) -> None:
         before = {process.pid for process in self.hop.process.tree()}
         self._token += 1
-        wrong, _ = carry_out(one, self.hop.port, self.recorder, self._token, patient=stated)
+        wrong, _ = carry_out(one, self.hop.port, self.recorder, self._token, patient)
         after = self._next()
         if wrong or after:
             self.wrongs[rule].append(f"{one.name}: {wrong or after}")
@@ -56,7 +58,6 @@ class Siege:
             self.hop = self._start()
         elif after and before - {process.pid for process in self.hop.process.tree()}:
             self.wrongs["lives-on"].append(f"{rule}, {one.name}: a process ends")
-        return bool(wrong or after)
 
     def _next(self) -> str:
         """What the next client gets that is not its answer; "" where that is it."""
@@ -79,8 +80,7 @@ def wrongs(pair: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dic
     with recording() as recorder, contextlib.ExitStack() as exits:
         siege = Siege(pair, tmp_path_factory.mktemp("siege"), recorder, exits)
         for rule, attacks in ATTACKS.items():
-            for one in attacks:
-                siege.attack(rule, one)
+            siege.attack(rule, attacks)
         yield siege.wrongs
 
 
