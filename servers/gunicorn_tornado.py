@@ -7,10 +7,12 @@ gunicorn.conf.py gives it the container of servers/tornado.py.
 
 from servers.capabilities import COMMA, Capabilities
 from servers.spec import Server, run_gunicorn
+from servers.tornado import HOLES
 
 SERVER = Server(
     name="gunicorn-tornado",
     summary="pre-forked processes, each an event loop, one request each",
+    holes=HOLES,
     bottle="gunicorn",
     requirements=("gunicorn", "tornado"),
     argv=run_gunicorn("tornado"),

@@ -49,10 +49,12 @@ class Holes:
 
     reasons  rule -> what it does
     on       interpreter family, or one name such as `pypy-3.11` -> the same, for that one only
+    seldom   those that show now and then, by a race: no test can wait for them
     """
 
     reasons: Mapping[str, Why] = field(default_factory=dict)
     on: Mapping[str, Mapping[str, Why]] = field(default_factory=dict)
+    seldom: "tuple[str, ...]" = ()
 
     def __post_init__(self) -> None:
         named = {*self.reasons, *(rule for reasons in self.on.values() for rule in reasons)}

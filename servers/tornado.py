@@ -12,13 +12,20 @@ import signal
 from typing import Any
 
 from servers.capabilities import COMMA, Capabilities
+from servers.hardening import Holes
 from servers.spec import BACKLOG, IDLE_S, Server
 
 GRACE_S = 2
 
+HOLES = Holes(
+    {"after-close": "the hidden request is served, some 3 times in 100"},
+    seldom=("after-close",),
+)
+
 SERVER = Server(
     name="tornado",
     summary="an event loop and a thread pool, buffered",
+    holes=HOLES,
     bottle="tornado",
     requirements=("tornado",),
     concurrent=16,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import subprocess
 import sys
@@ -31,10 +32,13 @@ print(done.errors_by_kind, done.connects >= {count})
 LOWER = "resource.prlimit(load.process.popen.pid, resource.RLIMIT_NOFILE, ({0}, {0}))"
 
 
+HOME = {name: os.environ[name] for name in ("HOME",) if name in os.environ}
+
+
 def child(script: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         (sys.executable, "-c", script, *arguments),
-        cwd=folder, env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}, text=True,
+        cwd=folder, env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", **HOME}, text=True,
         capture_output=True, timeout=60,
     )  # fmt: skip
 
