@@ -69,7 +69,8 @@ def test_supervisord_starts_its_instances(
 ) -> None:
     """Two of them here; nginx's example before them passes a request."""
     have("nginx")
-    words = {"venv/bin/python": str(python), "numprocs=4": "numprocs=2", "/tmp/": f"{tmp_path}/"}
+    # The folder first: the interpreter's own path may lie below /tmp/, too.
+    words = {"/tmp/": f"{tmp_path}/", "venv/bin/python": str(python), "numprocs=4": "numprocs=2"}
     file = put("supervisord/supervisord.conf", tmp_path, ports, **words)
     argv = (sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(file))
     with ExitStack() as exits:
