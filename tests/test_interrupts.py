@@ -19,6 +19,7 @@ def end():
     os.kill(os.getpid(), signal.SIG{name})
     time.sleep(0.001)
 """
+DEFAULT = "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL)"  # under nohup, too
 PLACES = {
     "plainly": "end(); time.sleep(20)",
     "after a fork": """
@@ -48,7 +49,7 @@ finally:
 def test_an_interrupt_ends_it_wherever_it_falls(place: str, name: str) -> None:
     """Even from where nothing can be raised: it comes again, and is never lost."""
     done = subprocess.run(
-        [sys.executable, "-c", PRELUDE.format(name=name) + PLACES[place]],
+        [sys.executable, "-c", DEFAULT + PRELUDE.format(name=name) + PLACES[place]],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
