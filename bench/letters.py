@@ -1,6 +1,7 @@
-"""Letters that a terminal's encoding has not are written another way, never raised.
+"""Texts from outside, as a terminal or another program may have them.
 
-Under PYTHONIOENCODING=ascii `µ` is u, `·` a bar, `é` an e, and what is left a question mark.
+Letters that a terminal's encoding has not are written another way, never raised. Under
+PYTHONIOENCODING=ascii `µ` is u, `·` a bar, `é` an e, and what is left a question mark.
 """
 
 from __future__ import annotations
@@ -34,6 +35,17 @@ def degrade_letters() -> None:
 def shown(text: str) -> str:
     """A text from outside (a log's tail, a header) without what a terminal would obey."""
     return "".join(letter if letter.isprintable() or letter in "\n\t" else "?" for letter in text)
+
+
+def one_line(text: str) -> str:
+    """As `shown`, on one line: for a format whose records are lines, or a name that is printed."""
+    return " ".join(shown(text).split())
+
+
+def plain_field(text: str) -> str:
+    """A text that no spreadsheet takes for a formula (OWASP, 'CSV Injection')."""
+    risky = text.startswith(("=", "+", "-", "@", "\t", "\r")) and text != "-"
+    return f"'{text}" if risky else text
 
 
 def _degrade(error: UnicodeError) -> tuple[str, int]:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import msgspec
 
 from bench.exports.cells import CellMedians, throughput
+from bench.letters import one_line
 from bench.model import Interval, Run, Summary
 
 MEASURES = {"latency": 0.5, "latency-p99": 0.99}
@@ -20,7 +21,7 @@ NS_PER_MS = 1e6
 
 def encode(run: Run, cells: Sequence[CellMedians]) -> bytes:
     """A benchmark per cell; a measure that was not measured is left out."""
-    suite = {str(cell.summary.cell): _measures(cell.summary) for cell in cells}
+    suite = {one_line(str(cell.summary.cell)): _measures(cell.summary) for cell in cells}
     return msgspec.json.format(msgspec.json.encode(suite), indent=1) + b"\n"
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from bench.exports.cells import CellMedians, throughput
+from bench.letters import one_line
 from bench.model import Interval, Run, Summary
 
 QUANTILES = {0.5: "p50", 0.99: "p99"}
@@ -40,7 +41,7 @@ def _entry(
     run: Run, row: Summary, what: str, unit: str, interval: Interval
 ) -> dict[str, str | float]:
     entry: dict[str, str | float] = {
-        "name": f"{row.cell} · {what}",
+        "name": f"{one_line(str(row.cell))} · {what}",
         "unit": unit,
         "value": interval.value,
         "extra": f"run {run.id}, {row.rounds} rounds, {row.requests} requests",

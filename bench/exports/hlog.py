@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.exports.cells import CellSamples, RoundRows
+from bench.letters import one_line
 from bench.samples import PATHS
 
 DIGITS = 3
@@ -34,10 +35,10 @@ def encode(cell: CellSamples) -> bytes:
     """The log of one cell. Times are seconds from the run's start, Interval_Max is milliseconds."""
     began = datetime.fromisoformat(cell.started)
     stamp = began.timestamp()
-    verdict = f"{cell.summary.verdict} {cell.summary.reason}".strip().replace("\n", " ")
+    verdict = one_line(f"{cell.summary.verdict} {cell.summary.reason}")
     head = [
         "#[Histogram log format version 1.3]",
-        f"#[onehop: {cell.summary.cell}; {verdict}; response times in ns, "
+        f"#[onehop: {one_line(str(cell.summary.cell))}; {verdict}; response times in ns, "
         f"failures at {HIGHEST_NS / 1e9:g} s]",
         f"#[StartTime: {stamp:.3f} (seconds since epoch), {began:%a %b %d %H:%M:%S %Z %Y}]",
         f"#[BaseTime: {stamp:.3f} (seconds since epoch)]",

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from bench.censored import censored, quantile
 from bench.exports.cells import CellSamples
+from bench.letters import plain_field
 from bench.model import PathName
 from bench.samples import PATHS
 
@@ -63,7 +64,7 @@ def _row(path: PathName, name: str, rows: NDArray[Any], seconds: float) -> list[
         *(rows["bytes"].mean(), len(rows) / seconds, failed / seconds),
         *(quantile(times, q) for q in PERCENTILES.values()),
     )
-    return [path, name, str(len(rows)), str(failed), *map(_text, figures)]
+    return [path, plain_field(name), str(len(rows)), str(failed), *map(_text, figures)]
 
 
 def _text(figure: float | None) -> str:

@@ -3,7 +3,7 @@
 A benchmark per cell, and one per cell for its direct path; a pyperf run per round; a value per
 block, its median response time in seconds. Warm-up windows are pyperf's warm-ups: on the proxied
 path only, because the direct one has none. pyperf takes blocks for independent, which `compare`
-does not: its 'significant' is the weaker of the two.
+does not: its 'significant' is the weaker of the two. It reads no text of more than one line.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from bench.exports.cells import CellMedians, RoundMedians
+from bench.letters import one_line
 from bench.model import Cell, PathName, Run
 from bench.samples import PATHS
 
@@ -53,25 +54,25 @@ def _round(one: RoundMedians, path: PathName) -> dict[str, Any] | None:
 
 def _describe(run: Run, cell: Cell, path: PathName) -> dict[str, str]:
     described = {
-        "name": NAMES[path].format(cell),
+        "name": NAMES[path].format(one_line(str(cell))),
         "unit": "second",
         "description": "median response time per block of load",
     }
     for known in run.environments:
         if (known.server, known.interpreter) == (cell.stack.server, cell.stack.interpreter):
-            described["python_implementation"] = known.implementation.lower()
-            described["python_version"] = known.version
+            described["python_implementation"] = one_line(known.implementation.lower())
+            described["python_version"] = one_line(known.version)
     return described
 
 
 def _machine(run: Run) -> dict[str, str | int]:
     machine = run.machine
     if machine is None:
-        return {"onehop_run": run.id}
+        return {"onehop_run": one_line(run.id)}
     return {
-        "onehop_run": run.id,
-        "hostname": machine.host,
-        "cpu_model_name": machine.cpu_model,
+        "onehop_run": one_line(run.id),
+        "hostname": one_line(machine.host),
+        "cpu_model_name": one_line(machine.cpu_model),
         "cpu_count": machine.cpus,
-        "platform": machine.kernel,
+        "platform": one_line(machine.kernel),
     }

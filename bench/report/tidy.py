@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from bench.letters import plain_field
 from bench.model import HOP_KINDS, QUANTILES, Interval, Run, Summary
 from bench.report.figures import memory_is
 from bench.report.lines import delta
@@ -108,9 +109,3 @@ def _text(value: str | float | None) -> str:
     if isinstance(value, float):
         return f"{value:.6f}" if value == value else ""
     return plain_field(value) if isinstance(value, str) else str(value)
-
-
-def plain_field(text: str) -> str:
-    """A text that no spreadsheet takes for a formula (OWASP, 'CSV Injection')."""
-    risky = text.startswith(("=", "+", "-", "@", "\t", "\r")) and text != "-"
-    return f"'{text}" if risky else text

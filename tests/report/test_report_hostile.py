@@ -6,45 +6,18 @@ import csv
 import io
 import re
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import pytest
 from rich.console import Console
 
+from bench.letters import plain_field
 from bench.model import Cell, Run, StackKey, file_name
 from bench.report import write_report
 from bench.report.terminal import print_table
-from bench.report.tidy import plain_field
-
-HOSTILE = {
-    "html": "</td></svg></script><script>alert(1)</script><img src=x onerror=y>\" onclick='x'",
-    "template": "{{ 7 * 7 }} {% raise %} ${7*7} $\\frac{",
-    "markdown": "[x](javascript:alert(1)) | a | ![y](http://evil/) `z` <b>",
-    "formula": '=HYPERLINK("http://evil/","x")',
-    "rich": "[bold red]x[/] [/nothing] [link=http://evil]y[/link]",
-    "path": "../../../../tmp/evil",
-    "lines": "a\r\nb\x00c\x1b[31md\u202ee",
-}
-# Fields in a notation of ours, which reading them checks, and what is only a choice of words.
-NOTATION = {"load", "topology", "started", "verdict", "status", "kind", "warm_kind", "objective"}
-
-
-def poisoned(value: Any, text: str) -> Any:
-    """The value with `text` after every string in it, numbers and notations as they are."""
-    if isinstance(value, str):
-        return value + text if type(value) is str else value
-    if isinstance(value, tuple):
-        return tuple(poisoned(one, text) for one in value)
-    if isinstance(value, dict):
-        return {poisoned(key, text): poisoned(one, text) for key, one in value.items()}
-    if is_dataclass(value) and not isinstance(value, type):
-        kept = {one.name: getattr(value, one.name) for one in fields(value)}
-        changed = {name: poisoned(one, text) for name, one in kept.items() if name not in NOTATION}
-        return replace(value, **changed)
-    return value
+from tests.hostile_text import HOSTILE, poisoned
 
 
 class Page(HTMLParser):
@@ -75,9 +48,11 @@ def hostile(request: pytest.FixtureRequest, make_run: Callable[..., Run]) -> Run
     return replace(poison, hosts=(HOSTILE[request.param],))
 
 
+@pytest.mark.filterwarnings("error::UserWarning")
 def test_no_format_obeys(hostile: Run, tmp_path: Path) -> None:
     """Written in its folder alone; HTML has one script, ours, and no handler; CSV has no formula;
-    Markdown no link that was not ours; the terminal shows the markup as text."""
+    Markdown no link that was not ours; the terminal shows the markup as text; no plot wants a
+    letter that its font has not."""
     folder = tmp_path / "results" / "run"
     files = write_report(hostile, folder)
     assert all(file.resolve().is_relative_to(folder) for file in files)

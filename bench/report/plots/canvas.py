@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,10 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 from matplotlib.typing import RcKeyType
 
@@ -31,9 +34,10 @@ DIRECT = "#8b949e"
 DPI = 150
 WIDTH = 10.0  # inches
 HEAD, FOOT = 0.85, 0.55  # inches for title and legend, and for the axis below
+FONT = "DejaVu Sans"
 _RC: dict[RcKeyType, Any] = {
     "font.size": 9,
-    "font.family": "DejaVu Sans",
+    "font.family": FONT,
     "svg.fonttype": "none",
     "text.parse_math": False,  # a $ in a name is a $
     "axes.axisbelow": True,
@@ -120,7 +124,7 @@ def label_width(labels: Sequence[str]) -> float:
 def label_rows(axes: Axes, labels: Sequence[str]) -> None:
     """Rows from the top, one per label."""
     axes.set_ylim(len(labels) - 0.4, -0.6)
-    axes.set_yticks(range(len(labels)), labels)
+    axes.set_yticks(range(len(labels)), [drawable(label) for label in labels])
     axes.tick_params(axis="y", labelcolor=INK)
 
 
@@ -169,8 +173,21 @@ def _log_ticks(low: float, high: float) -> list[float]:
     return [tick for tick in ticks if low <= tick <= high]
 
 
+def drawable(text: str) -> str:
+    """The text on one line, a question mark for each letter that the font has not."""
+    return "".join(one if ord(one) in _letters() else "?" for one in text)
+
+
+@cache
+def _letters() -> frozenset[int]:
+    return frozenset(get_font(findfont(FONT)).get_charmap())
+
+
 def save(figure: Figure, folder: Path, name: str) -> str:
     """Write `name`.png and `name`.svg into `folder`; the SVG's text."""
+    for text in figure.findobj(Text):
+        if isinstance(text, Text):
+            text.set_text(drawable(text.get_text()))
     with mpl.rc_context({**_RC, "svg.hashsalt": name}):
         picture, buffer = io.BytesIO(), io.StringIO()
         figure.savefig(picture, format="png", dpi=DPI, metadata={"Software": None})
