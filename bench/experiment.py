@@ -227,7 +227,10 @@ def run_round(bench: Bench, planned: PlannedRound, position: int) -> bool:
 
 
 def check_contract(bench: Bench, key: StackKey, stack: Stack) -> tuple[str, ...]:
-    """What the stack breaks and is excused for; raises TargetError for anything else."""
+    """What the stack breaks and is excused for, and whether one request would end it.
+
+    Raises TargetError for anything else that it breaks.
+    """
     if bench.upstream is None:
         return ()
     if stack.straight:
@@ -236,7 +239,9 @@ def check_contract(bench: Bench, key: StackKey, stack: Stack) -> tuple[str, ...]
     server, environment = SERVERS[key.server], bench.environments[key]
     version = server.version_in(environment.record.packages) if environment else ""
     excused = excused_checks(server, key.track, key.interpreter, family, version)
-    return verify(stack.base_url, bench.direct, excused=excused)
+    breaches = verify(stack.base_url, bench.direct, excused=excused)
+    mortal = server.holes.mortal(key.interpreter, family, version)
+    return (*breaches, mortal) if mortal else breaches
 
 
 def warm_up(

@@ -20,6 +20,11 @@ ways by [one contract](../tests/servers/test_hardening.py) with
 [raw bytes](../tests/servers/hostile.py).
 A server that breaks a **grave** rule decides about other people's requests: it **must not stand at
 the edge**, nor behind a balancer that hands such requests on ([which do](balancers.md#hardening)).
+
+A server that breaks `lives-on` is started again by what supervises it: supervisord and the
+Procfile of `deploy/` ([held](../tests/balancers/test_an_instance_that_dies.py)), its systemd unit
+(never tried for real), gunicorn's master for a worker. What its process had in flight is lost:
+behind nginx a POST gets 502 and is not sent again, a GET is answered by another instance.
 """
 
 

@@ -15,6 +15,7 @@ SERVER = Server(
         {
             "unknown-coding": "gzip, xchunked, identity: the hidden request is served",
             "chunk-size": "5 5: it is accepted",
+            "lives-on": "\u00b5, a legal trailer: the worker ends, and gunicorn starts another",
             "upgrade": "the next client gets 500",
             "connect": "the next client gets 500",
         }

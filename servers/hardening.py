@@ -43,6 +43,9 @@ HARDENING: Mapping[str, Rule] = {
 }
 
 
+MORTAL = "one request ends it: what supervises it has to start it again, as in deploy/"
+
+
 @dataclass(frozen=True)
 class Holes:
     """Which rules one server breaks, each with what it does instead; all else it keeps.
@@ -65,6 +68,11 @@ class Holes:
         """What it does instead; "" where this version keeps the rule."""
         return applies(self.reasons, self.on, rule, interpreter, family, version)
 
+    def mortal(self, interpreter: str, family: str, version: str) -> str:
+        """For a report's row: that one request may end it; "" for a server that lives on."""
+        how = self.of("lives-on", interpreter, family, version)
+        return f"one request may end it ({how})" if how else ""
+
     @property
     def rules(self) -> "tuple[str, ...]":
         """Those that it breaks on any interpreter."""
@@ -82,7 +90,8 @@ class Holes:
         if not self.grave:
             return ""
         broken = ", ".join(self.grave)
-        return f"must not stand at the edge, where clients are strangers: it breaks {broken}"
+        again = f"; {MORTAL}" if "lives-on" in self.rules else ""
+        return f"must not stand at the edge, where clients are strangers: it breaks {broken}{again}"
 
 
 NO_HOLES = Holes()

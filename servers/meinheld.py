@@ -37,7 +37,7 @@ SERVER = Server(
         {
             "unknown-coding": "gzip, xchunked, identity: the hidden request is served",
             "chunk-size": "5 5: it is accepted",
-            "lives-on": "\u00b5, a legal one: the process ends",
+            "lives-on": "\u00b5, a legal trailer: the process ends",
             "upgrade": "the next client gets 500",
             "connect": "the next client gets 500",
         }

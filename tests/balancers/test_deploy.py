@@ -142,7 +142,7 @@ def test_every_way_to_start_instances_names_a_command_that_runs() -> None:
     commands = [
         unit["Service"]["ExecStart"].replace("%i", "8081"),
         supervisor["program:onehop"]["command"].replace("%(process_num)d", "8081"),
-        *re.findall(r"(?m)^app\d: (.*)$", procfile),
+        *re.findall(r"(?m)^app\d: sh deploy/procfile/keep.sh (.*)$", procfile),
     ]
     assert len(commands) == 6
     for command in commands:
@@ -153,6 +153,15 @@ def test_every_way_to_start_instances_names_a_command_that_runs() -> None:
         assert argv[1:4] == ["-m", "servers", "waitress"]
     assert supervisor["program:onehop"]["numprocs_start"] == "8081"
     assert re.findall(r"--port (\d+)", procfile) == ["8081", "8082", "8083", "8084"]
+
+
+def test_systemd_starts_an_instance_again_for_ever() -> None:
+    """However it ended, and however often: five starts in ten seconds are its default's end."""
+    unit = (DEPLOY / "systemd/onehop@.service").read_text()
+    assert re.findall(r"(?m)^(?:Restart|StartLimitIntervalSec)=.*$", unit) == [
+        "StartLimitIntervalSec=0",
+        "Restart=always",
+    ]
 
 
 def test_systemd_accepts_the_unit(tmp_path: Path, missing: Callable[[str], None]) -> None:

@@ -1,7 +1,8 @@
 """An upstream that writes down what reached it: method, target, headers and body of each request.
 
 It answers 201 with a Location of its own (200 would be a redirect to CGI), and /healthz with 200;
-it reads strictly: what is not framed as HTTP/1.1 says is written down as incomplete.
+it reads strictly: what is not framed as HTTP/1.1 says is written down as incomplete. A target with
+`held` in it is answered once the recorder is told to `go_on`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from tests.servers.wire import HOST
 
 PATIENCE_S = 5.0
+HELD_S = 60.0  # at most
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Recorder:
 
     base_url: str
     reached: list[Reached] = field(default_factory=list)
+    go_on: threading.Event = field(default_factory=threading.Event)
 
     def of(self, token: str) -> list[Reached]:
         """The requests whose target holds `token`."""
@@ -77,6 +80,8 @@ def _serve(wire: socket.socket, recorder: Recorder) -> None:
             recorder.reached.append(Reached(words[0], words[1], headers, body, whole))
             if not whole:
                 return
+            if "held" in words[1]:
+                recorder.go_on.wait(HELD_S)
             wire.sendall(_answer(words[0], words[1], recorder.base_url))
 
 
