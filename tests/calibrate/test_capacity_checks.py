@@ -1,10 +1,15 @@
 """The simulated queues against closed forms, and the judgement of searches."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import numpy as np
 import pytest
+from scipy import optimize, special
 
 from bench.calibrate.capacity import SHAPES, Found, judge, judge_real, mm1
-from bench.calibrate.queues import Queue, constant, departures, exponential
+from bench.calibrate.queues import MEAN_S, Queue, constant, departures, exponential
+from bench.capacity import Objective
 
 GOOD = Found(740, 770, 790, 300)
 
@@ -66,6 +71,72 @@ def test_searches_are_judged(found: list[Found], bad: list[str]) -> None:
 def test_the_real_search_is_judged(found: Found, verdict: str) -> None:
     """Near the truth and narrow; a bound alone is not enough."""
     assert judge_real(found).verdict == verdict
+
+
+# Each work's distribution, and the integral of 1 - distribution from 0, in means of 1.
+Law = Callable[[Any], tuple[Any, Any]]
+
+
+def exponential_law(t: Any) -> tuple[Any, Any]:
+    return -np.expm1(-t), -np.expm1(-t)
+
+
+def constant_law(t: Any) -> tuple[Any, Any]:
+    return (t >= 1) * 1.0, np.minimum(t, 1.0)
+
+
+def pareto_law(t: Any) -> tuple[Any, Any]:
+    beyond = np.maximum(t / 0.6, 1.0)
+    return 1 - beyond**-2.5, np.minimum(t, 0.6) + 0.4 * (1 - beyond**-1.5)
+
+
+def lognormal_law(t: Any) -> tuple[Any, Any]:
+    z = np.log(np.maximum(t, 1e-300)) / 1.5
+    below = special.ndtr(z + 0.75)
+    return below, special.ndtr(z - 0.75) + t * (1 - below)
+
+
+def beyond(law: Law, load: float, limit: float, steps: int = 4000) -> float:
+    """P(response > limit) of M/G/1: the wait is a geometric sum of residual works (Pollaczek,
+    Khinchine), here on a grid; the sum's generating function is inverted on a smaller circle."""
+    grid = np.arange(steps + 1) * limit / steps
+    edges = np.append(0.0, grid + limit / steps / 2)
+    residual = np.zeros(4 * steps)
+    residual[: steps + 1] = np.diff(law(edges)[1])
+    damp = 1e-9 ** (np.arange(4 * steps) / (4 * steps))
+    wait = np.fft.irfft((1 - load) / (1 - load * np.fft.rfft(residual * damp))) / damp
+    return float(1 - wait[: steps + 1] @ law(limit - grid)[0])
+
+
+def solved(law: Law, objective: Objective, paces: Sequence[tuple[float, float]]) -> float:
+    """The rate at which the share beyond the limit, over (weight, pace), is what q allows."""
+    limit = objective.limit_ms / 1e3 / MEAN_S
+
+    def off(rate: float) -> float:
+        shares = [w * beyond(law, rate * MEAN_S * p, limit / p) for w, p in paces]
+        return sum(shares) - (1 - objective.q)
+
+    return float(optimize.brentq(off, 100, 0.999 / MEAN_S / max(p for _, p in paces)))
+
+
+@pytest.mark.parametrize(
+    ("name", "law"),
+    [
+        ("M/M/1", exponential_law),
+        ("M/D/1", constant_law),
+        ("M/G/1, Pareto 2.5", pareto_law),
+        ("M/G/1, lognormal 1.5", lognormal_law),
+        ("M/M/1, starts that differ", exponential_law),
+    ],
+)
+def test_the_truths_are_the_formulas(name: str, law: Law) -> None:
+    """To 0.02%; starts that differ by all their responses together (Gauss and Hermite)."""
+    shape = SHAPES[name]
+    at, weights = np.polynomial.hermite_e.hermegauss(9)
+    paces = [(w, float(np.exp(shape.starts * x))) for x, w in zip(at, weights, strict=True)]
+    whole = sum(w for w, _ in paces)
+    known = solved(law, Objective.parse(shape.objective), [(w / whole, p) for w, p in paces])
+    assert shape.truth == pytest.approx(known, rel=2e-4)
 
 
 def test_every_shape_has_its_truth() -> None:
