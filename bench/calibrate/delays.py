@@ -3,6 +3,9 @@
 none                  answer at once
 constant:MS           always the same
 lognormal:MS:SIGMA    median and sigma of the logarithm
+exponential:MS        of that mean
+uniform:MS:MS2        evenly between the two
+pareto:MS:INDEX       at least MS, beyond x with the probability (MS / x)^INDEX
 bimodal:MS:MS2:SHARE  MS, but MS2 for a share of the requests
 queue:MS              one at a time, in order: exponential work of that mean, a queue before it
 queue-constant:MS     the same, always as much work
@@ -62,6 +65,18 @@ def _lognormal(rng: random.Random, ms: float, sigma: float) -> Due:
     return lambda parsed: parsed + int(rng.lognormvariate(location, sigma))
 
 
+def _exponential(rng: random.Random, ms: float) -> Due:
+    return lambda parsed: parsed + int(rng.expovariate(1 / (ms * 1e6)))
+
+
+def _uniform(rng: random.Random, ms: float, most_ms: float) -> Due:
+    return lambda parsed: parsed + int(rng.uniform(ms * 1e6, most_ms * 1e6))
+
+
+def _pareto(rng: random.Random, ms: float, index: float) -> Due:
+    return lambda parsed: parsed + int(ms * 1e6 * rng.paretovariate(index))
+
+
 def _bimodal(rng: random.Random, ms: float, other_ms: float, share: float) -> Due:
     usual, rare = int(ms * 1e6), int(other_ms * 1e6)
     return lambda parsed: parsed + (rare if rng.random() < share else usual)
@@ -101,6 +116,9 @@ _MAKERS: dict[str, tuple[int, Callable[..., Due]]] = {
     "none": (0, _none),
     "constant": (1, _constant),
     "lognormal": (2, _lognormal),
+    "exponential": (1, _exponential),
+    "uniform": (2, _uniform),
+    "pareto": (2, _pareto),
     "bimodal": (3, _bimodal),
     "queue": (1, _exponential_queue),
     "queue-constant": (1, _constant_queue),

@@ -14,7 +14,7 @@ def draws(text: str, count: int = 20_000, seed: int = 1) -> np.ndarray:
     return np.array([due(0) for _ in range(count)]) / 1e6
 
 
-@pytest.mark.parametrize("text", ["none", "constant:0.05", "lognormal:5:0.5", "stall:10:2"])
+@pytest.mark.parametrize("text", ["none", "constant:0.05", "lognormal:5:0.5", "pareto:0.1:1.5"])
 def test_notation_comes_back(text: str) -> None:
     """A delay prints as it was written."""
     assert str(Delay.parse(text)) == text
@@ -37,6 +37,29 @@ def test_lognormal_has_its_median_and_sigma() -> None:
     drawn = draws("lognormal:5:0.5")
     assert np.median(drawn) == pytest.approx(5, rel=0.03)
     assert np.log(drawn).std() == pytest.approx(0.5, rel=0.03)
+
+
+def test_exponential_has_its_mean_and_tail() -> None:
+    """Mean 0.3 ms, p99 at ln 100 times that."""
+    drawn = draws("exponential:0.3")
+    assert drawn.mean() == pytest.approx(0.3, rel=0.05)
+    assert np.quantile(drawn, 0.99) == pytest.approx(0.3 * np.log(100), rel=0.1)
+
+
+def test_uniform_lies_evenly_between_its_ends() -> None:
+    """The deciles are those of the line."""
+    drawn = draws("uniform:0.2:0.6")
+    assert 0.2 <= drawn.min() < drawn.max() <= 0.6
+    tenths = np.arange(1, 10) / 10
+    assert np.quantile(drawn, tenths) == pytest.approx(0.2 + 0.4 * tenths, abs=0.01)
+
+
+def test_pareto_has_its_least_and_its_tail() -> None:
+    """p99 of index 1.5 is 100^(1/1.5) = 21.5 times the least."""
+    drawn = draws("pareto:0.1:1.5")
+    assert drawn.min() >= 0.0999
+    assert np.median(drawn) == pytest.approx(0.1 * 2 ** (1 / 1.5), rel=0.03)
+    assert np.quantile(drawn, 0.99) == pytest.approx(2.15, rel=0.2)
 
 
 def test_bimodal_has_two_values_in_its_share() -> None:
