@@ -44,11 +44,15 @@ def _random_two(stage: Stage) -> None:
 
 
 def _least_conn(stage: Stage) -> None:
-    """Two held requests lie on two backends; all that follow go to the third."""
+    """Two held requests lie on two backends; what follows goes to the third.
+
+    But for the few that come before the balancer has counted the last one as answered: then all
+    three are equally busy. A policy that does not look would give the two 40 of 60, give or take 4.
+    """
     with _held(stage, 2) as held:
-        counts = spread_of(stage, [f"/{i}" for i in range(20)])
+        counts = spread_of(stage, [f"/{i}" for i in range(60)])
     assert len(held) == 2, held
-    assert sum(counts[port] for port in held) == 0, counts
+    assert sum(counts[port] for port in held) < 20, counts
 
 
 @contextlib.contextmanager
