@@ -44,35 +44,46 @@ def _random_two(stage: Stage) -> None:
 
 
 def _least_conn(stage: Stage) -> None:
-    """Two held requests lie on two backends; what follows goes to the third.
+    """Three requests are held on each backend; those on one end, and all that follow go there.
 
-    But for the few that come before the balancer has counted the last one as answered: then all
-    three are equally busy. A policy that does not look would give the two 40 of 60, give or take 4.
+    Three: a balancer may count an answer as under way for a moment after its client has it. With
+    one held on the others, that moment would be a tie.
     """
-    with _held(stage, 2) as held:
-        counts = spread_of(stage, [f"/{i}" for i in range(60)])
-    assert len(held) == 2, held
-    assert sum(counts[port] for port in held) < 20, counts
+    with _held(stage, 9) as held:
+        assert [len(clients) for clients in held.values()] == [3, 3, 3]
+        free = stage.backends[0]
+        free.go_on.set()
+        _end(held.pop(free.server_port))
+        counts = spread_of(stage, [f"/{i}" for i in range(20)])
+    assert set(counts) == {free.server_port}, counts
 
 
 @contextlib.contextmanager
-def _held(stage: Stage, requests: int) -> Iterator[set[int]]:
-    """Ports of the backends that hold so many requests; they end afterwards."""
+def _held(stage: Stage, requests: int) -> Iterator[dict[int, list[http.client.HTTPConnection]]]:
+    """Port of a backend -> the clients whose requests it holds until the end, so many in all."""
     stage.forget()
+    held: dict[int, list[http.client.HTTPConnection]] = {}
     with contextlib.ExitStack() as exits:
-        waiting = []
-        for number in range(1, requests + 1):
-            one = exits.enter_context(contextlib.closing(stage.connect()))
-            one.request("GET", "/slow")
-            waiting.append(one)
+        for _ in range(requests):
+            before = [one.requests for one in stage.backends]
+            client = exits.enter_context(contextlib.closing(stage.connect()))
+            client.request("GET", "/slow")
             end = time.monotonic() + stage.patience
-            while sum(x.requests for x in stage.backends) < number and time.monotonic() < end:
+            while before == (now := [one.requests for one in stage.backends]):
+                assert time.monotonic() < end, "no backend was asked"
                 time.sleep(0.005)
-        yield {one.server_port for one in stage.backends if one.requests}
+            taker = next(i for i, (a, b) in enumerate(zip(before, now, strict=True)) if a != b)
+            held.setdefault(stage.backends[taker].server_port, []).append(client)
+        yield held
         for backend in stage.backends:
             backend.go_on.set()
-        for one in waiting:
-            assert one.getresponse().read() == b"12"
+        for clients in held.values():
+            _end(clients)
+
+
+def _end(clients: list[http.client.HTTPConnection]) -> None:
+    for client in clients:
+        assert client.getresponse().read() == b"12"
 
 
 def _spares_none(stage: Stage) -> None:

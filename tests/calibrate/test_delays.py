@@ -14,7 +14,9 @@ def draws(text: str, count: int = 20_000, seed: int = 1) -> np.ndarray:
     return np.array([due(0) for _ in range(count)]) / 1e6
 
 
-@pytest.mark.parametrize("text", ["none", "constant:0.05", "lognormal:5:0.5", "pareto:0.1:1.5"])
+@pytest.mark.parametrize(
+    "text", ["none", "constant:0.05", "lognormal:5:0.5", "pareto:0.1:1.5", "stall:10:2"]
+)
 def test_notation_comes_back(text: str) -> None:
     """A delay prints as it was written."""
     assert str(Delay.parse(text)) == text

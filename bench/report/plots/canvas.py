@@ -124,6 +124,7 @@ def label_width(labels: Sequence[str]) -> float:
 def label_rows(axes: Axes, labels: Sequence[str]) -> None:
     """Rows from the top, one per label."""
     axes.set_ylim(len(labels) - 0.4, -0.6)
+    # Here, too: a figure's tick labels are written anew when it is drawn.
     axes.set_yticks(range(len(labels)), [drawable(label) for label in labels])
     axes.tick_params(axis="y", labelcolor=INK)
 
