@@ -5,7 +5,7 @@ The loop is uvloop where that can be had, on CPython. As shipped it is asyncio's
 
 import sys
 
-from servers.capabilities import UPPER_ON_PYPY, Capabilities
+from servers.capabilities import KEPT_ON_PYPY, UPPER_ON_PYPY, Capabilities
 from servers.hardening import Holes
 from servers.spec import BACKLOG, EQUAL, IDLE_S, Launch, Server
 
@@ -21,7 +21,7 @@ SERVER = Server(
     requirements=REQUIREMENTS,
     own_client="aiohttp",
     trap="asyncio's loop and a backlog of 128",
-    capabilities=Capabilities(on=UPPER_ON_PYPY, websocket=True),
+    capabilities=Capabilities(on={**UPPER_ON_PYPY, **KEPT_ON_PYPY}, websocket=True),
     idle_s=IDLE_S,
     distribution="aiohttp",
     system=("gcc", "libc6-dev", "python3-dev"),

@@ -2,7 +2,7 @@
 
 from servers.aiohttp_proxy import HOLES, REQUIREMENTS, run
 from servers.asgi_uvicorn_tutorial import BUFFERED
-from servers.capabilities import UPPER_ON_PYPY, Capabilities
+from servers.capabilities import KEPT_ON_PYPY, UPPER_ON_PYPY, Capabilities
 from servers.spec import IDLE_S, Launch, Server
 
 SERVER = Server(
@@ -12,7 +12,7 @@ SERVER = Server(
     requirements=REQUIREMENTS,
     own_client="aiohttp",
     trap="asyncio's loop and a backlog of 128",
-    capabilities=Capabilities(BUFFERED, on=UPPER_ON_PYPY, websocket=True),
+    capabilities=Capabilities(BUFFERED, on={**UPPER_ON_PYPY, **KEPT_ON_PYPY}, websocket=True),
     idle_s=IDLE_S,
     distribution="aiohttp",
     system=("gcc", "libc6-dev", "python3-dev"),

@@ -6,7 +6,7 @@ hypercorn tells an app of every client that leaves a WebSocket with the same cod
 import sys
 from typing import Any
 
-from servers.capabilities import Capabilities
+from servers.capabilities import KEPT_ON_PYPY, Capabilities
 from servers.hardening import Holes
 from servers.spec import BACKLOG, EQUAL, IDLE_S, Launch, Server
 
@@ -25,6 +25,7 @@ SERVER = Server(
             "strict-heads": "hypercorn raises a method to upper case",
             "websocket-close": "hypercorn keeps the client's close code to itself",
         },
+        on=KEPT_ON_PYPY,
         websocket=True,
     ),
     workers=True,

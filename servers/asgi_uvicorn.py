@@ -8,7 +8,7 @@ import signal
 import sys
 from typing import Any
 
-from servers.capabilities import CUT, Capabilities
+from servers.capabilities import CUT, KEPT_ON_PYPY, Capabilities
 from servers.hardening import Holes
 from servers.spec import BACKLOG, EQUAL, IDLE_S, Launch, Server
 
@@ -32,7 +32,7 @@ SERVER = Server(
     requirements=REQUIREMENTS,
     own_client="aiohttp",
     trap="idle connections closed after 5 s, a line of log per request",
-    capabilities=Capabilities(on={"cpython": {"targets": CUT}}, websocket=True),
+    capabilities=Capabilities(on={"cpython": {"targets": CUT}, **KEPT_ON_PYPY}, websocket=True),
     workers=True,
     idle_s=IDLE_S,
     distribution="uvicorn",

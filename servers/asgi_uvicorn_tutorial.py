@@ -3,7 +3,7 @@
 from typing import Any
 
 from servers.asgi_uvicorn import HOLES, REQUIREMENTS, run
-from servers.capabilities import CUT, Capabilities
+from servers.capabilities import CUT, KEPT_ON_PYPY, Capabilities
 from servers.spec import IDLE_S, Launch, Server
 
 BUFFERED = {
@@ -18,7 +18,9 @@ SERVER = Server(
     requirements=REQUIREMENTS,
     own_client="aiohttp",
     trap="idle connections closed after 5 s, a line of log per request",
-    capabilities=Capabilities(BUFFERED, on={"cpython": {"targets": CUT}}, websocket=True),
+    capabilities=Capabilities(
+        BUFFERED, on={"cpython": {"targets": CUT}, **KEPT_ON_PYPY}, websocket=True
+    ),
     workers=True,
     idle_s=IDLE_S,
     distribution="uvicorn",

@@ -51,6 +51,7 @@ LAST = "of two lines it keeps the last"
 DASHED = "it hands on X_Y as X-Y, and never the names as they came"
 CUT = "its parser cuts a fragment off, so that the rest is served"
 UPPER_ON_PYPY = {"pypy": {"strict-heads": "aiohttp's parser in Python raises a method's case"}}
+KEPT_ON_PYPY = {"pypy-3.11": {"flat-memory": "PyPy 7.3.19 keeps 8 to 20 KiB of each request"}}
 NOT_IN_WSGI = "WSGI hands an app no connection that could be upgraded"
 WEBSOCKET = ("websocket", "websocket-close")
 
