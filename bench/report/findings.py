@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from bench.model import Run, Topology, Verdict
 from bench.report.figures import TIMES, count, ms, percentile, with_spread
 from bench.report.lines import Ladder, Line, ladders, lines, overlap, told
-from bench.report.phrases import language, listed, many, processes, prose, shape
+from bench.report.phrases import listed, many, named, processes, prose, shape
 from bench.report.rates import capacities, open_loops
 from bench.report.table import kinds, stories
 from bench.report.words import cheapest, main_scenario, throughput
@@ -39,8 +40,8 @@ def _ladder(ladder: Ladder) -> str:
     a, b = first.rate(), last.rate()
     if not (a and b and a.value > 0):
         return ""
-    who = f"{first.stack.server} on {language(first.stack.interpreter)}"
-    text = f"{who}, {shape(first).strip() or 'one process'} → {shape(last).strip()}: "
+    who = named(replace(first.stack, topology="1"), first.cores)
+    text = f"{who}, {shape(first.stack).strip() or 'one process'} → {shape(last.stack).strip()}: "
     text += f"{count(a.value)} → {count(b.value)} requests/s"
     if overlap(a, b):
         text += ", no visible difference"

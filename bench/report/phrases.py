@@ -12,15 +12,20 @@ _LANGUAGES = {"cpython": "CPython", "pypy": "PyPy"}
 
 
 def prose(line: Line) -> str:
-    """`waitress on PyPy 3.11 behind nginx on 4 ports`."""
-    topology = Topology.parse(line.stack.topology)
+    """`waitress on PyPy 3.11 behind nginx on 4 ports (requests, 4 processes on 1 core)`."""
+    return named(line.stack, line.cores)
+
+
+def named(stack: StackKey, cores: int) -> str:
+    """As `prose`, of a stack whose hops have so many cores: no two stacks have one name."""
+    topology = Topology.parse(stack.topology)
     if topology.alone:
         return f"{topology.before} alone"
-    if line.stack.interpreter == "-":
+    if stack.interpreter == "-":
         return "the hop that was already running"
-    crowd = processes(line)
-    beside = f" ({crowd})" if crowd else ""
-    return f"{line.stack.server} on {language(line.stack.interpreter)}{shape(line)}{beside}"
+    beside = ", ".join(filter(None, (*stack.unusual, _crowd(stack, cores))))
+    name = f"{stack.server} on {language(stack.interpreter)}{shape(stack)}"
+    return f"{name} ({beside})" if beside else name
 
 
 def language(interpreter: str) -> str:
@@ -29,9 +34,9 @@ def language(interpreter: str) -> str:
     return f"{_LANGUAGES.get(name, name)} {version}".strip()
 
 
-def shape(line: Line) -> str:
+def shape(stack: StackKey) -> str:
     """What follows a server's name: ` behind nginx on 4 ports`, ` with 4 workers`, or nothing."""
-    topology = Topology.parse(line.stack.topology)
+    topology = Topology.parse(stack.topology)
     if topology.balancer:
         return f" behind {topology.before} on {many(topology.count, 'port')}"
     return f" with {topology.count} workers" if topology.count > 1 else ""
@@ -47,13 +52,6 @@ def _crowd(stack: StackKey, cores: int) -> str:
     if number < 2:
         return ""
     return many(number, "process") + (f" on {many(cores, 'core')}" if cores else "")
-
-
-def named(stack: StackKey, cores: int) -> str:
-    """`waitress on CPython 3.11 (nginx:2, 2 processes on 1 core)`: where loads are told apart."""
-    crowd = _crowd(stack, cores)
-    beside = f", {crowd}" if crowd else ""
-    return f"{stack.server} on {language(stack.interpreter)} ({stack.topology}{beside})"
 
 
 def many(number: int, noun: str) -> str:

@@ -88,7 +88,8 @@ def _tie(tied: Sequence[Line], ordered: Sequence[Line]) -> str:
 
     Who else ties is the table's matter. Two are named.
     """
-    who = f"{_NUMBERS.get(len(tied), len(tied))} of {many(len(ordered), 'stack')}"
+    known = sum(line.extra(0.5) is not None for line in ordered)
+    who = f"{_NUMBERS.get(len(tied), len(tied))} of {many(known, 'stack')}"
     if len(tied) == 2:
         who = listed([prose(line) for line in tied])
     text = f"{who} tie at {_between(tied)} more at p50"

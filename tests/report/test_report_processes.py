@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from bench.model import CapacityRow, Run, StackKey, Verdict
+from bench.plan import EXTERNAL
 from bench.report import write_report
 from bench.report.figures import TIMES
 from bench.report.findings import findings
 from bench.report.lines import every_line, hop_cores, lines
 from bench.report.loads import sharing
-from bench.report.phrases import many, processes, prose
+from bench.report.phrases import many, named, processes, prose
 from bench.report.plots.chart import Chart
 from bench.report.rates import capacities, open_loops
 from bench.report.words import headline
@@ -72,12 +73,30 @@ def test_physical_cores_count(run: Run) -> None:
 
 def test_a_name_says_its_processes(run: Run) -> None:
     """Wherever a stack of several processes is named in a sentence; one process says nothing."""
-    named = {line.stack.topology: prose(line) for line in lines(run, "read")}
-    assert named["nginx:2"].endswith(" behind nginx on 2 ports (2 processes on 1 core)")
-    assert named["w4"].endswith(" with 4 workers (4 processes on 1 core)")
-    assert "process" not in named["1"]
+    names = {line.stack.topology: prose(line) for line in lines(run, "read")}
+    assert names["nginx:2"].endswith(" behind nginx on 2 ports (2 processes on 1 core)")
+    assert names["w4"].endswith(" with 4 workers (4 processes on 1 core)")
+    assert "process" not in names["1"]
     assert many(1, "process") == "1 process"
     assert many(2, "process") == "2 processes"
+
+
+@pytest.mark.parametrize(
+    ("stack", "name"),
+    [
+        (StackKey("waitress", CPYTHON, "1"), "waitress on CPython 3.11"),
+        (StackKey("waitress", CPYTHON, "1", "requests"), "waitress on CPython 3.11 (requests)"),
+        (
+            StackKey("gevent", "pypy-3.11", "w2", "urllib3", "as-shipped"),
+            "gevent on PyPy 3.11 with 2 workers (urllib3, as-shipped, 2 processes on 1 core)",
+        ),
+        (StackKey("none", "-", "nginx+tls/random:0"), "nginx+tls/random alone"),
+        (EXTERNAL, "the hop that was already running"),
+    ],
+)
+def test_every_stack_has_a_name_of_its_own(stack: StackKey, name: str) -> None:
+    """Two that differ by their client or track alone are not called the same."""
+    assert named(stack, 1) == name
 
 
 def test_a_headline_of_several_processes_says_so(run: Run) -> None:
@@ -89,15 +108,16 @@ def test_a_headline_of_several_processes_says_so(run: Run) -> None:
 
 
 def test_a_capacity_and_an_open_loop_say_so_too(run: Run) -> None:
-    """Each names the stack by its topology, with the cores beside it."""
+    """The same name, with the cores beside it."""
     stack = StackKey("waitress", CPYTHON, "nginx:2")
     row = CapacityRow(stack, "read", "p99<=20ms", None, None, "it died")
+    name = "waitress on CPython 3.11 behind nginx on 2 ports (2 processes on 1 core)"
     (said,) = capacities(replace(run, capacities=(row,)), "read")
-    assert said.startswith("waitress on CPython 3.11 (nginx:2, 2 processes on 1 core)")
+    assert said.startswith(name)
     cell = next(one for one in run.summaries if one.cell.stack == stack)
     opened = replace(cell, cell=replace(cell.cell, load="p500"), service_quantiles=cell.quantiles)
     (said,) = open_loops(replace(run, summaries=(opened,)), "read")
-    assert said.startswith("waitress on CPython 3.11 (nginx:2, 2 processes on 1 core) at p500")
+    assert said.startswith(f"{name} at p500")
 
 
 def test_a_section_says_what_is_shared(run: Run) -> None:
