@@ -15,26 +15,55 @@ CHUNK = 64 * 1024  # what one read asks for, at most
 MAX_HEAD = 64 * 1024
 MAX_HEADERS = 200
 MAX_LINE = 1024
-# The blanks about a value are stripped afterwards: each way to share a line of them among three
-# parts of an expression would be tried, which takes hours for 64 KiB.
-_HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\r\n\0]*)\r?\n")
-_CHUNK_SIZE = re.compile(rb"([0-9a-fA-F]{1,15})[ \t]*(;[^\r\n]*)?\r?\n")
+MAX_EXCESS = 16 * 1024  # bytes of chunk extensions beyond what chunks of their size excuse
+CONTROLS = bytes(code for code in (*range(32), 127) if code != 9)
+_TOKEN = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_CHUNK_LINE = re.compile(rb"([0-9a-fA-F]{1,15})(?:;[^%s]*)?" % re.escape(CONTROLS))
 
 
 def read_headers(source: BinaryIO) -> Pairs:
     """The header lines up to the empty one. Raises ValueError."""
-    pairs: Pairs = []
+    lines: list[bytes] = []
     room = MAX_HEAD
-    while len(pairs) <= MAX_HEADERS:
+    while len(lines) <= MAX_HEADERS:
         line = source.readline(room + 1)
-        if line in (b"\r\n", b"\n"):
-            return pairs
+        if line == b"\r\n":
+            return header_pairs(b"".join(lines)[:-2].decode("latin-1"))
         room -= len(line)
-        match = _HEADER.fullmatch(line.decode("latin-1"))
-        if room < 0 or not match:
-            raise ValueError("a header is too long" if room < 0 else "a header is malformed")
-        pairs.append((match[1], match[2].strip(" \t")))
+        if room < 0:
+            raise ValueError("a header is too long")
+        if line[-2:] != b"\r\n" or len(line.translate(None, CONTROLS)) != len(line) - 2:
+            raise ValueError("a header is malformed")
+        lines.append(line)
     raise ValueError("too many headers")
+
+
+def header_pairs(lines: str) -> Pairs:
+    """Header lines, CRLF between them and no other control character. Raises ValueError.
+
+    No regular expression: two of them that both take blanks cost a line's length squared.
+    """
+    pairs: Pairs = []
+    if lines:
+        for line in lines.split("\r\n"):
+            name, colon, value = line.partition(":")
+            if not colon or not name or name.strip(_TOKEN):
+                raise ValueError("a header is malformed")
+            pairs.append((name, value.strip(" \t")))
+    return pairs
+
+
+def chunk_size(line: bytes) -> int:
+    """What a chunk's first line, without its end, says. Raises ValueError."""
+    match = _CHUNK_LINE.fullmatch(line)
+    if not match:
+        raise ValueError("a chunk's size is malformed")
+    return int(match[1], 16)
+
+
+def excess_of(line: bytes, size: int) -> int:
+    """How many bytes of framing came with a chunk beyond what its data excuse; below 0: fewer."""
+    return len(line) - 16 - 2 * size
 
 
 def body_framing(pairs: Pairs) -> tuple[bool, Optional[int]]:
@@ -68,16 +97,18 @@ def content_length(text: str) -> int:
 
 def decode_chunks(source: BinaryIO) -> Iterator[bytes]:
     """The data of a chunked body that nothing decoded yet. Raises ValueError, also when it ends."""
+    excess = 0
     while True:
-        match = _CHUNK_SIZE.fullmatch(source.readline(MAX_LINE))
-        if not match:
+        line = source.readline(MAX_LINE + 2)
+        left = chunk_size(line[:-2]) if line[-2:] == b"\r\n" else -1
+        excess = max(0, excess + excess_of(line, left))
+        if left < 0 or excess > MAX_EXCESS:
             raise ValueError("the chunked body is malformed")
-        left = int(match[1], 16)
         if not left:
             read_headers(source)  # trailers belong to this hop: read and dropped
             return
         yield from read_exactly(source.read, left)
-        if source.readline(2) not in (b"\r\n", b"\n"):
+        if source.readline(2) != b"\r\n":
             raise ValueError("the chunked body is malformed")
 
 

@@ -10,17 +10,23 @@ splits the header lines in C for CPython.
 import re
 from typing import Optional
 
-from proxy_app.framing import MAX_HEAD, MAX_HEADERS, MAX_LINE, body_framing
+from proxy_app.framing import (
+    CONTROLS,
+    MAX_EXCESS,
+    MAX_HEAD,
+    MAX_HEADERS,
+    MAX_LINE,
+    body_framing,
+    chunk_size,
+    excess_of,
+    header_pairs,
+)
 from proxy_app.headers import Pairs
 
 MAX_INTERIM = 16
-MAX_EXCESS = 16 * 1024  # bytes of chunk extensions beyond what chunks of their size excuse
 _BEGIN = b"HTTP/1."
 _STATUS_LINE = re.compile(r"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: (.*))?")
-CONTROLS = bytes(code for code in (*range(32), 127) if code != 9)
 _HEX = b"0123456789abcdefABCDEF"
-_CHUNK_LINE = re.compile(rb"([0-9a-fA-F]{1,15})(?:;[^%s]*)?" % re.escape(CONTROLS))
-_TOKEN = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _SIZE, _DATA_END, _TRAILER = "a chunk's size", "a chunk's end", "a trailer"
 
 
@@ -91,7 +97,7 @@ class Reader:
         if status == 101:
             raise ValueError("no final response")
         if status < 200:
-            _split(lines)
+            header_pairs(lines)
             return
         pairs = self._pairs(lines, head)
         if len(pairs) != breaks:
@@ -101,7 +107,7 @@ class Reader:
 
     def _pairs(self, lines: str, head: bytes) -> Pairs:
         """The header lines; `head` is the whole of it."""
-        return _split(lines)
+        return header_pairs(lines)
 
     def _frame(self, current: bool) -> None:
         # by the lengths of Connection, Content-Length and Transfer-Encoding
@@ -202,11 +208,8 @@ class Reader:
         if 0 < len(line) < 16 and not line.translate(None, _HEX):
             return int(line, 16)
         self._bound(len(line))
-        match = _CHUNK_LINE.fullmatch(line)
-        if not match:
-            raise ValueError("a chunk's size is malformed")
-        size = int(match[1], 16)
-        self._excess = max(0, self._excess + len(line) - 16 - 2 * size)
+        size = chunk_size(line)
+        self._excess = max(0, self._excess + excess_of(line, size))
         if self._excess > MAX_EXCESS:
             raise ValueError("there is more of chunk extensions than of a body")
         return size
@@ -220,23 +223,12 @@ class Reader:
             raise ValueError("there are too many trailers")
         if len(line.translate(None, CONTROLS)) != len(line):
             raise ValueError("a header is malformed")
-        _split(line.decode("latin-1"))
+        header_pairs(line.decode("latin-1"))
 
     def _bound(self, length: int) -> None:
         """A line's length without its end, as far as it came."""
         if length > (MAX_LINE if self._next != _TRAILER else MAX_HEAD):
             raise ValueError(f"{self._next} is too long")
-
-
-def _split(lines: str) -> Pairs:
-    pairs: Pairs = []
-    if lines:
-        for line in lines.split("\r\n"):
-            name, colon, value = line.partition(":")
-            if not colon or not name or name.strip(_TOKEN):
-                raise ValueError("a header is malformed")
-            pairs.append((name, value.strip(" \t")))
-    return pairs
 
 
 def _stays_open(pairs: Pairs, current: bool) -> bool:

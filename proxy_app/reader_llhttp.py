@@ -6,9 +6,9 @@ and so is every head that does not begin in the usual way: one table of inputs h
 
 from httptools import HttpParserError, HttpResponseParser
 
-from proxy_app.framing import MAX_HEADERS
+from proxy_app.framing import CONTROLS, MAX_HEADERS
 from proxy_app.headers import Pairs
-from proxy_app.reader import CONTROLS, Reader
+from proxy_app.reader import Reader
 
 
 class LlhttpReader(Reader):

@@ -15,7 +15,7 @@ from proxy_app.framing import CHUNK, body_framing, decode_chunks, encode_chunks,
 
 def test_read_headers() -> None:
     """Names, values and repeats come as they were written; the body is not touched."""
-    source = io.BytesIO(b"A: 1\r\na:2 \t\r\nB:\r\nC: x: y\xe4\n\r\nbody")
+    source = io.BytesIO(b"A: 1\r\na:2 \t\r\nB:\r\nC: x: y\xe4\r\n\r\nbody")
     assert read_headers(source) == [("A", "1"), ("a", "2"), ("B", ""), ("C", "x: y\xe4")]
     assert source.read() == b"body"
 
@@ -32,6 +32,9 @@ def test_read_headers() -> None:
         b"A: 1\r\n folded\r\n\r\n",
         b"A: x\rB: y\r\n\r\n",
         b"A: \0\r\n\r\n",
+        b"A: 1\n\r\n",
+        b"A: 1\r\n\n",
+        b"A: \x01\r\n\r\n",
         b"A:" + b" " * 60_000 + b"\0\r\n\r\n",  # once a line's length cubed
         b"A: " + b"x" * 2**20 + b"\r\n\r\n",
         b"A: 1\r\n" * 10_000 + b"\r\n",
@@ -109,11 +112,16 @@ def test_chunk_extras() -> None:
         b"3\r\nabc\r\n0\r\n",
         b"f" * 5000,
         b"3;" + b"x" * 5000 + b"\r\nabc\r\n0\r\n\r\n",
+        b"3\nabc\r\n0\r\n\r\n",
+        b"3\r\nabc\n0\r\n\r\n",
+        b"3 ;a=b\r\nabc\r\n0\r\n\r\n",
+        b"3;\0\r\nabc\r\n0\r\n\r\n",
+        (b"1;" + b"x" * 1000 + b"\r\na\r\n") * 20 + b"0\r\n\r\n",
     ],
 )
 def test_broken_chunks(wire: bytes) -> None:
     """A chunked body that stops or lies is an error, never a shorter body."""
-    with pytest.raises(ValueError, match=r"body|header"):
+    with pytest.raises(ValueError, match=r"body|header|chunk"):
         b"".join(decode_chunks(io.BytesIO(wire)))
 
 
