@@ -26,6 +26,8 @@ from bench.load.process import LoadProcess
 from bench.load.protocol import BlockDone
 from bench.machine.observer import NOBODY, Observer
 from bench.model import (
+    EXTERNAL,
+    NULL,
     Cell,
     InstrumentError,
     Load,
@@ -39,7 +41,7 @@ from bench.model import (
     WarmPoint,
 )
 from bench.outside import Outside
-from bench.plan import EXTERNAL, NULL, Plan, PlannedRound, block_order
+from bench.plan import Plan, PlannedRound, block_order
 from bench.processes import Usage
 from bench.samples import (
     BlockRecord,

@@ -21,8 +21,8 @@ from bench import debian_pypy
 from bench.cache import Say
 from bench.installers import UV
 from bench.model import TargetError
-from bench.plan import pick
 from bench.processes import run_to_end
+from bench.selection import pick
 from servers.spec import PY2
 
 Family = Literal["cpython", "pypy"]

@@ -188,6 +188,11 @@ class StackKey:
         return " · ".join([known, *self.unusual])
 
 
+NULL = StackKey(server="null", interpreter="-", topology="1", client="-", track="-")
+EXTERNAL = StackKey(server="external", interpreter="-", topology="1", client="-", track="-")
+URL = "url"  # the scenario of a hop that the reader already runs
+
+
 def file_name(text: str) -> str:
     """Of a name that a user or a run of somebody else's chose: one that stays in its folder."""
     quoted = re.sub(r"[^A-Za-z0-9._+-]", lambda one: f"%{ord(one[0]):02X}", text)

@@ -7,18 +7,26 @@ that a drift of the machine hits all stacks alike; a round loads all cells of it
 
 from __future__ import annotations
 
-import difflib
 import random
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 
 from bench.clients import PLAIN, Client
-from bench.model import ALONE, DEFAULT_CLIENT, Cell, Load, PathName, StackKey, Topology, UserError
+from bench.model import (
+    ALONE,
+    DEFAULT_CLIENT,
+    EXTERNAL,
+    NULL,
+    URL,
+    Cell,
+    Load,
+    PathName,
+    StackKey,
+    Topology,
+    UserError,
+)
+from bench.selection import Selection, pick
 from servers.spec import EQUAL, PY2, TRACKS, Server
-
-NULL = StackKey(server="null", interpreter="-", topology="1", client="-", track="-")
-EXTERNAL = StackKey(server="external", interpreter="-", topology="1", client="-", track="-")
-URL = "url"  # the scenario of a hop that the reader already runs
 
 
 @dataclass(frozen=True)
@@ -65,27 +73,6 @@ class Catalog:
     clients: Mapping[str, Client] = field(default_factory=lambda: {DEFAULT_CLIENT: PLAIN})
     needs: Mapping[str, str] = field(default_factory=dict)  # scenario -> capability of the server
     version: Callable[[Server, str], str] = lambda server, interpreter: ""  # that will run there
-
-
-@dataclass(frozen=True)
-class Selection:
-    """What the user asked for; empty tuples and None stand for the profile's own choice."""
-
-    profile: str = "quick"
-    servers: tuple[str, ...] = ()
-    interpreters: tuple[str, ...] = ()
-    topologies: tuple[str, ...] = ()
-    clients: tuple[str, ...] = ()
-    tracks: tuple[str, ...] = ()
-    scenarios: tuple[str, ...] = ()
-    loads: tuple[str, ...] = ()
-    rounds: int | None = None
-    seconds: float | None = None
-    seed: int = 1
-    direct: str = ""  # two URLs of a hop that the reader already runs, instead of our stacks
-    proxied: str = ""
-    may_load: tuple[str, ...] = ()
-    slo: str = ""  # an objective: each stack's capacity under it is searched after the rounds
 
 
 @dataclass(frozen=True)
@@ -195,16 +182,6 @@ def _unable(stack: StackKey, scenario: str, catalog: Catalog) -> str:
     server, family = catalog.servers[stack.server], catalog.interpreters[stack.interpreter]
     version = catalog.version(server, stack.interpreter)
     return server.capabilities.why_not(capability, stack.interpreter, family, version)
-
-
-def pick(kind: str, name: str, known: Iterable[str]) -> str:
-    """`name` when it is known; otherwise UserError with the nearest one."""
-    names = sorted(known)
-    if name in names:
-        return name
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
-    hint = f"did you mean {near[0]}?" if near else "there are: " + ", ".join(names)
-    raise UserError(f"unknown {kind} {name!r}; {hint}")
 
 
 def _names(kind: str, names: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from bench import balancers, machine
 from bench.environments import Environment, build_environment
 from bench.interpreters import find_interpreter
-from bench.model import ALONE, Cell, Run, StackKey, Summary, TargetError, Topology, Verdict
-from bench.plan import NULL, Plan
+from bench.model import ALONE, NULL, Cell, Run, StackKey, Summary, TargetError, Topology, Verdict
+from bench.plan import Plan
 from servers import SERVERS
 
 NOT_RUN, RESUME = "the run ended before its first round", "--resume goes on"

@@ -15,7 +15,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from bench.letters import shown
-from bench.plan import NULL, Plan, PlannedRound
+from bench.model import NULL
+from bench.plan import Plan, PlannedRound
 
 LINE_EVERY_S = 15.0
 

@@ -40,8 +40,8 @@ from bench.model import (
     Verdict,
     WarmCurve,
 )
-from bench.plan import Selection
 from bench.schema import check_schema, numbered, pretty
+from bench.selection import Selection
 
 RESULTS = Path("results")
 PATHS: tuple[PathName, ...] = ("direct", "proxied")

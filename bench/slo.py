@@ -32,8 +32,8 @@ from bench.experiment import (
     warm_up,
 )
 from bench.facts import Disturbance, Facts
-from bench.model import CapacityRow, Cell, Load, RateProbe, StackKey, Verdict
-from bench.plan import NULL, PlannedRound
+from bench.model import NULL, CapacityRow, Cell, Load, RateProbe, StackKey, Verdict
+from bench.plan import PlannedRound
 from bench.samples import read_samples
 from bench.search import search
 from bench.stack import Stack

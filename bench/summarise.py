@@ -24,6 +24,8 @@ from bench.disturbance import kept, measured_again, why_untrusted
 from bench.facts import Block, Disturbance, Facts, generator_s, kept_rate, send_lag_p99_ms
 from bench.model import (
     ALONE,
+    EXTERNAL,
+    NULL,
     Cell,
     Load,
     Machine,
@@ -35,7 +37,6 @@ from bench.model import (
     UpstreamRecord,
     Verdict,
 )
-from bench.plan import EXTERNAL, NULL
 from bench.ranking import rank_intervals
 from bench.resolution import margin_ms
 from bench.samples import (

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from bench.catalog import CPYTHON, PYPY, catalog
-from bench.plan import Plan, Selection, make_plan
+from bench.plan import Plan, make_plan
 from bench.progress import round_seconds
+from bench.selection import Selection
 from servers import SERVERS
 from servers.spec import AS_SHIPPED, EQUAL, PY2
 

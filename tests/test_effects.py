@@ -7,7 +7,8 @@ import pytest
 from bench.catalog import catalog
 from bench.effects import check_effects, check_used
 from bench.model import UserError
-from bench.plan import Selection, make_plan
+from bench.plan import make_plan
+from bench.selection import Selection
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 
 from bench.clients import PLAIN, Client
-from bench.model import DEFAULT_CLIENT, StackKey, UserError
-from bench.plan import NULL, Catalog, Group, Profile, Selection, block_order, make_plan
+from bench.model import DEFAULT_CLIENT, NULL, StackKey, UserError
+from bench.plan import Catalog, Group, Profile, block_order, make_plan
+from bench.selection import Selection
 from servers.capabilities import NOT_IN_WSGI, Capabilities
 from servers.spec import NEEDS_PYTHON_3, PY2, Server
 

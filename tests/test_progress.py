@@ -6,8 +6,9 @@ import io
 
 from rich.console import Console
 
-from bench.plan import Plan, Selection
+from bench.plan import Plan
 from bench.progress import Bar
+from bench.selection import Selection
 
 
 def test_a_line_stays_whole_without_a_terminal() -> None:

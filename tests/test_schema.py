@@ -15,7 +15,6 @@ from bench.compare import compare_runs
 from bench.exports import write_exports
 from bench.faults.record import open_run as open_faults
 from bench.model import Run, UserError, Verdict
-from bench.plan import Selection
 from bench.report import write_report
 from bench.samples import (
     ERRORS,
@@ -32,6 +31,7 @@ from bench.samples import (
     write_selection,
 )
 from bench.schema import RUN, check_schema
+from bench.selection import Selection
 from bench.summarise import summarise
 
 DATA = Path(__file__).parent / "data/runs"

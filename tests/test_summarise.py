@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from bench.model import (
+    NULL,
     Cell,
     Load,
     Machine,
@@ -20,7 +21,6 @@ from bench.model import (
     WarmCurve,
     WarmPoint,
 )
-from bench.plan import NULL
 from bench.samples import (
     SAMPLE,
     BlockRecord,

@@ -11,8 +11,8 @@ import jinja2
 from bench.balancers.control import DEADLINE_S
 from bench.balancers.spec import OPTIONS, Argv, Balancer, Instance, Site
 from bench.model import TargetError, UserError
-from bench.plan import pick
 from bench.processes import run_to_end
+from bench.selection import pick
 
 DEPLOY = Path(__file__).resolve().parent.parent.parent / "deploy"
 

@@ -13,8 +13,8 @@ from bench.balancers.features import Profile
 from bench.balancers.spec import Balancer, Site
 from bench.balancers.table import BALANCERS
 from bench.model import TargetError
-from bench.plan import pick
 from bench.processes import run_to_end
+from bench.selection import pick
 
 
 def known(name: str) -> Balancer:

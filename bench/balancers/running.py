@@ -22,7 +22,6 @@ from bench.balancers.control import DEADLINE_S
 from bench.balancers.releases import find_binary, known, number
 from bench.balancers.spec import Backend, Instance, Site
 from bench.model import TargetError, UserError
-from bench.plan import pick
 from bench.processes import (
     POLL_S,
     free_port,
@@ -31,6 +30,7 @@ from bench.processes import (
     start,
     wait_ready,
 )
+from bench.selection import pick
 
 SOCKET_FOLDER = 70  # bytes of a folder's path, beyond which a socket's name may not fit
 

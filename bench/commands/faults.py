@@ -12,8 +12,8 @@ from bench.faults.case import Setting
 from bench.faults.record import Case, FaultsRun, write_run
 from bench.faults.run import choose, planned_s, reported, run_cases
 from bench.interpreters import find_interpreter
-from bench.plan import pick
 from bench.samples import RESULTS, new_run_folder
+from bench.selection import pick
 from bench.turn import Turn, the_turn
 from bench.upstream import stub_version
 from servers import SERVERS

@@ -31,7 +31,7 @@ from bench.listing import print_catalog, print_plan
 from bench.masking import masked, masked_all
 from bench.model import Load, PlacementBias, Run, UserError
 from bench.outside import Outside, look
-from bench.plan import Catalog, Plan, Selection, make_plan
+from bench.plan import Catalog, Plan, make_plan
 from bench.prepare import Prepared, describe, prepare
 from bench.progress import Bar
 from bench.report import write_report
@@ -49,6 +49,7 @@ from bench.samples import (
     write_run,
     write_selection,
 )
+from bench.selection import Selection
 from bench.slo import capacities
 from bench.summarise import summarise
 from bench.turn import the_turn

@@ -20,9 +20,10 @@ from bench.interpreters import find_interpreter, resolve_name
 from bench.load.calls import Call
 from bench.load.process import LoadProcess
 from bench.model import Load, PathName, StackKey, TargetError, Topology, UserError
-from bench.plan import pick, stack_key, unsupported_reason
+from bench.plan import stack_key, unsupported_reason
 from bench.samples import RESULTS, new_run_folder, write_file
 from bench.sampling import BrokenBySampling, sample, settings, vmprof_for
+from bench.selection import pick
 from bench.stack import Stack, open_stack
 from bench.turn import Turn, the_turn
 from bench.upstream import start_upstream

@@ -21,8 +21,9 @@ from bench.environments import build_environment
 from bench.interpreters import find_interpreter, resolve_name
 from bench.load.calls import Target
 from bench.model import DEFAULT_CLIENT, HarnessError, StackKey, Topology, UserError
-from bench.plan import pick, unsupported_reason
+from bench.plan import unsupported_reason
 from bench.processes import ROOT
+from bench.selection import pick
 from servers.spec import EQUAL, TRACKS, Launch, Server
 
 USERS_MISTAKE = 2  # the exit status of a wrong setting

@@ -17,9 +17,10 @@ from bench.disk import explained
 from bench.environments import build_environment
 from bench.interpreters import find_interpreter, resolve_name
 from bench.model import StackKey, Topology, UserError
-from bench.plan import check_names, pick, unsupported_reason
+from bench.plan import check_names, unsupported_reason
 from bench.processes import ROOT, start, wait_ready
 from bench.samples import RESULTS
+from bench.selection import pick
 from bench.stack import open_stack
 from bench.turn import the_turn
 from bench.upstream import start_upstream

@@ -15,7 +15,7 @@ from bench.faults.kinds import FAULTS
 from bench.faults.record import Case, CaseRecord, FaultsRun, write_run
 from bench.faults.words import failures, seconds
 from bench.model import UserError
-from bench.plan import pick
+from bench.selection import pick
 
 START_S = 1.6  # of a rig and of the load, and their stop
 

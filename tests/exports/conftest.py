@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from bench.exports import write_exports
 from bench.exports.cells import CellSamples, RoundRows
 from bench.model import (
+    NULL,
     Cell,
     EnvironmentRecord,
     Interval,
@@ -27,7 +28,6 @@ from bench.model import (
     WarmCurve,
     WarmPoint,
 )
-from bench.plan import NULL
 from bench.samples import (
     SAMPLE,
     BlockRecord,

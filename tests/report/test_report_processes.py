@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.model import CapacityRow, Run, StackKey, Verdict
-from bench.plan import EXTERNAL
+from bench.model import EXTERNAL, CapacityRow, Run, StackKey, Verdict
 from bench.report import write_report
 from bench.report.figures import TIMES
 from bench.report.findings import findings

@@ -20,9 +20,10 @@ from bench.balancers import BALANCERS, find_binary
 from bench.environments import Environment
 from bench.experiment import Bench, instruments, run_round
 from bench.model import ALONE, Cell, StackKey, TargetError, Topology, Verdict
-from bench.plan import Plan, PlannedRound, Selection
+from bench.plan import Plan, PlannedRound
 from bench.processes import port_in_use
 from bench.samples import read_rounds
+from bench.selection import Selection
 from bench.stack import HOST
 from tests.processes.ways import runs
 from tests.servers.conftest import PROMISED, Pair, environment_of, give_up
