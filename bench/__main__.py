@@ -13,6 +13,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 
+from bench.cache import keep_fonts
 from bench.disk import disk_fault
 from bench.interrupts import end_by_signals
 from bench.letters import degrade_letters, shown
@@ -80,6 +81,7 @@ def _start() -> int:
     degrade_letters()
     outlive_the_terminal()
     end_by_signals()
+    keep_fonts()
     try:
         return main(sys.argv[1:])
     except Exception:

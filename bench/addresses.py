@@ -62,6 +62,18 @@ def answering(host: str, port: int) -> Found:
     raise UserError(f"{joined(host, port)} does not answer: {'; '.join(failed)}")
 
 
+def check_loopback() -> None:
+    """Raises UserError unless 127.0.0.1, where upstream and hops stand, takes connections."""
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            socket.create_connection(listener.getsockname(), timeout=CONNECT_S).close()
+    except OSError as error:
+        raise UserError(
+            f"127.0.0.1 cannot be used here ({error.strerror or error}), and upstream and hops "
+            "stand there, be it beside IPv6: `ip link set lo up`, `ip addr add 127.0.0.1/8 dev lo`"
+        ) from error
+
+
 def joined(host: str, port: int) -> str:
     """`127.0.0.1:80`, `[::1]:80`."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

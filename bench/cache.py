@@ -7,10 +7,12 @@ interrupted has no mark and is built anew.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import fcntl
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -53,6 +55,28 @@ def usable_cache() -> Iterator[None]:
             raise
         words = f"the cache cannot be used: {place}: {error.strerror}; {ELSEWHERE}"
         raise UserError(words) from error
+
+
+def keep_fonts() -> None:
+    """Have Matplotlib keep its list of fonts in our cache, else in a folder that ends with us.
+
+    Where it cannot write to the user's home it would say so on a line of stderr in every verb.
+    """
+    if os.environ.get("MPLCONFIGDIR"):
+        return
+    with contextlib.suppress(OSError):  # not even a temporary folder: it may say so
+        os.environ["MPLCONFIGDIR"] = str(_font_folder())
+
+
+def _font_folder() -> Path:
+    with contextlib.suppress(OSError, UserError):
+        folder = cache_dir() / "matplotlib"
+        folder.mkdir(parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK):
+            return folder
+    folder = Path(tempfile.mkdtemp(prefix="onehop-fonts-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def is_built(folder: Path) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from bench.hardening_table import hardening
 from bench.interpreters import INTERPRETERS
-from bench.locks import exceptions, locked_version
+from bench.locks import exceptions, locked_version, required
 from bench.processes import ROOT
 from servers import SERVERS
 from servers.capabilities import CAPABILITIES, In, Why
@@ -104,14 +104,20 @@ def _row(server: Server, notes: Notes) -> list[str]:
 
 
 def _version(server: Server) -> str:
-    """As the lock pins it for the newest interpreters that it runs on; PyPy's, where it differs."""
+    """As the lock pins it for the newest interpreters that it runs on; PyPy's, and what is compiled
+    where a wheel is not for all, if that is another."""
     if not server.distribution:
         return "the system's" if server.programs else "Python's own"
-    able = [one for one in INTERPRETERS if not _unable(server, one)]
-    newest = {INTERPRETERS[one]: locked_version(server, one) for one in able}  # the last counts
-    cpython, pypy = newest.get("cpython", ""), newest.get("pypy", "")
-    version = cpython or pypy or "none"
-    version += f"; PyPy: {pypy}" if pypy not in ("", version) else ""
+    newest: dict[str, str] = {}  # the last counts
+    for one in (one for one in INTERPRETERS if not _unable(server, one)):
+        stands = server.standing(required(server.requirements, one))
+        kind = "compiled" if server.wheel and stands != server.wheel else INTERPRETERS[one]
+        newest[kind] = locked_version(server, one)
+    first = newest.get("cpython") or newest.get("pypy", "none")
+    others = (("PyPy", newest.get("pypy")), ("compiled", newest.get("compiled")))
+    version = "; ".join(
+        [first, *(f"{kind}: {one}" for kind, one in others if one and one != first)]
+    )
     return f"{version}, held back" if exceptions(server) else version
 
 

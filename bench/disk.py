@@ -38,7 +38,8 @@ def disk_fault(error: OSError) -> str:
 def _words(error: OSError, file: Path | None) -> str:
     where = f"cannot write {file}" if file else "cannot write"
     if error.errno in FULL:
-        return f"disk full: {where}; free some space, then go on{_resume(file)}"
+        limit = ", or raise a file's limit (ulimit -f)" if error.errno == errno.EFBIG else ""
+        return f"disk full: {where}; free some space{limit}, then go on{_resume(file)}"
     return f"{where}: {error.strerror or error}"
 
 

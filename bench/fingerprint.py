@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from importlib.metadata import version
+from pathlib import Path
 
 from bench.processes import ROOT
 
@@ -25,12 +26,14 @@ def harness_versions() -> dict[str, str]:
     return {**{name: version(name) for name in LIBRARIES}, "Python": python, CODE: code_digest()}
 
 
-def code_digest() -> str:
-    """Twelve digits over the names and contents of all that measures."""
+def code_digest(root: Path = ROOT) -> str:
+    """Twelve digits over the names and contents of all that measures; what Python compiles of it,
+    beside the source (2.7) or in a folder, is no change."""
     digest = hashlib.sha256()
     for name in MEASURING:
-        for file in sorted([ROOT / name, *(ROOT / name).rglob("*")]):
-            if file.is_file() and "__pycache__" not in file.parts:
-                digest.update(f"{file.relative_to(ROOT)}\0".encode())
+        for file in sorted([root / name, *(root / name).rglob("*")]):
+            compiled = "__pycache__" in file.parts or file.suffix == ".pyc"
+            if file.is_file() and not compiled:
+                digest.update(f"{file.relative_to(root)}\0".encode())
                 digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()[:12]

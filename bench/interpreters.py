@@ -35,6 +35,7 @@ INTERPRETERS: dict[str, Family] = {
     "cpython-3.12": "cpython",
     "cpython-3.13": "cpython",
     "cpython-3.14": "cpython",
+    "cpython-3.15": "cpython",
     "pypy-3.9": "pypy",
     "pypy-3.11": "pypy",
 }
@@ -44,6 +45,7 @@ ALIASES = {
     "cpython": f"cpython-{sys.version_info.major}.{sys.version_info.minor}",
     "pypy": "pypy-3.11",
 }
+INTERPRETERS.setdefault(ALIASES["cpython"], "cpython")  # one newer than this table serves as well
 
 _PROBE = """
 import json, platform, sys

@@ -2,8 +2,8 @@
 
 CherryPy 9 gave that server a name of its own, cheroot. Here a thread stays with its connection, and
 the client beyond the threads waits until another has been silent for ten seconds: that is left as
-it is. What it asks of Python and Python has taken out, Thread.isAlive (3.9) and inspect.getargspec
-(3.11), is put back.
+it is. What it asks of Python and Python has taken out, Thread.isAlive (3.9), inspect.getargspec
+(3.11) and the module cgi (3.13), is put back.
 """
 
 import inspect
@@ -30,7 +30,7 @@ SERVER = Server(
     summary="a thread pool, a thread per connection",
     holes=HOLES,
     bottle="cherrypy",
-    requirements=("CherryPy==8.9.1",),
+    requirements=("CherryPy==8.9.1", 'legacy-cgi; python_version >= "3.13"'),
     concurrent=16,
     idle_s=IDLE_S,
     trap="backlog 5; the eleventh client waits until one of ten has been silent for 10 s",

@@ -10,7 +10,8 @@ from servers.spec import Launch, Server
 
 def argv(server: Server, launch: Launch) -> "tuple[str, ...]":
     where = ("--host", launch.host, "--port", str(launch.port))
-    return (launch.python, "-m", "proxy_app.py2", server.name, *where)
+    # -B: Python 2 would write what it compiles beside the source.
+    return (launch.python, "-B", "-m", "proxy_app.py2", server.name, *where)
 
 
 SERVER = Server(

@@ -5,7 +5,7 @@ gunicorn's keep-alive time is also the time that meinheld gives a request body: 
 """
 
 from servers.hardening import Holes
-from servers.meinheld import CANNOT, NO_BUILD, NO_GREENLETS
+from servers.meinheld import CANNOT, NO_BUILD, NO_GREENLETS, TOO_NEW
 from servers.spec import IDLE_S, Server, run_gunicorn
 
 SERVER = Server(
@@ -28,7 +28,7 @@ SERVER = Server(
     idle_s=IDLE_S,
     capabilities=CANNOT,
     distribution="meinheld",
-    unsupported={"pypy": NO_GREENLETS, "cpython-3.13": NO_BUILD, "cpython-3.14": NO_BUILD},
+    unsupported={"pypy": NO_GREENLETS, **dict.fromkeys(TOO_NEW, NO_BUILD)},
     recipe="meinheld",
     system=("gcc", "libc6-dev", "python3-dev"),
 )

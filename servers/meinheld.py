@@ -11,6 +11,7 @@ from servers.capabilities import COMMA, CUT, DASHED, Capabilities
 from servers.hardening import Holes
 from servers.spec import BACKLOG, EQUAL, IDLE_S, Server
 
+TOO_NEW = ("cpython-3.13", "cpython-3.14", "cpython-3.15")
 NO_BUILD = "meinheld 1.0.2 uses Py_TRASHCAN_SAFE_BEGIN, which CPython 3.13 removed"
 NO_GREENLETS = (
     "on PyPy meinheld compiles without greenlets, and then cuts every response that the socket "
@@ -48,7 +49,7 @@ SERVER = Server(
     idle_s=IDLE_S,
     capabilities=CANNOT,
     distribution="meinheld",
-    unsupported={"pypy": NO_GREENLETS, "cpython-3.13": NO_BUILD, "cpython-3.14": NO_BUILD},
+    unsupported={"pypy": NO_GREENLETS, **dict.fromkeys(TOO_NEW, NO_BUILD)},
     recipe="meinheld",
     system=("gcc", "libc6-dev", "python3-dev"),
 )

@@ -99,6 +99,18 @@ def test_the_digest_is_of_what_measures() -> None:
     assert code_digest() == code_digest() == harness_versions()[CODE]
 
 
+def test_what_python_compiles_is_no_change(tmp_path: Path) -> None:
+    """CPython 2.7 writes it beside the source, all others into a folder; a source is one."""
+    (tmp_path / "proxy_app/__pycache__").mkdir(parents=True)
+    (tmp_path / "proxy_app/app.py").write_text("1")
+    before = code_digest(tmp_path)
+    for name in ("__init__.pyc", "__pycache__/app.cpython-311.pyc", "__pycache__/x.pyc.1234"):
+        (tmp_path / "proxy_app" / name).write_bytes(b"compiled")
+    assert code_digest(tmp_path) == before
+    (tmp_path / "proxy_app/app.py").write_text("2")
+    assert code_digest(tmp_path) != before
+
+
 @pytest.fixture(scope="module")
 def known() -> tuple[Plan, Prepared]:
     """What the committed run was asked for, and its environments here."""

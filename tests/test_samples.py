@@ -297,7 +297,8 @@ def test_full_disk_is_one_clear_line(folder: Path) -> None:
     earlier = finish(folder).read_bytes()
     errors = run_code(SMALL_DISK, folder).communicate(timeout=30)[1].strip().splitlines()[-1]
     assert errors.startswith("bench.model.UserError: disk full: cannot write")
-    assert errors.endswith(f"free some space, then go on with --resume {folder.name}")
+    room = "free some space, or raise a file's limit (ulimit -f), then go on"
+    assert errors.endswith(f"{room} with --resume {folder.name}")
     assert list((folder / "samples" / "cell").iterdir()) == []
     assert samples_file(folder, CELL, 1).read_bytes() == earlier
     assert finished_rounds(folder) == {(CELL, 1)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from bench.installers import OWN_OF_UV, PIP_TO_UV, for_uv
 from bench.model import UserError
 from tests.verbs import ROOT, bench
 
+STORED = ROOT / "tests/data/runs"
 SMALL = ("--servers", "waitress", "--interpreters", "cpython", "--topologies", "1")
 
 
@@ -36,6 +38,17 @@ def test_a_cache_that_cannot_be_used(env: dict[str, str], tmp_path: Path) -> Non
     assert ended.returncode == 2, ended.stdout + ended.stderr
     assert len(said) == 1
     assert "name a folder of yours in ONEHOP_CACHE" in said[0]
+
+
+@pytest.mark.parametrize("cache", ["{folder}/cache", "/proc/nothing"])
+def test_no_place_for_matplotlib(cache: str, tmp_path: Path) -> None:
+    """Where the home takes no file the report is made all the same, and nothing is said of it."""
+    shutil.copytree(STORED / "1-now", tmp_path / "results/1-now")
+    env = {"HOME": "/proc", "XDG_CONFIG_HOME": "", "XDG_CACHE_HOME": "", "MPLCONFIGDIR": ""}
+    place = cache.format(folder=tmp_path)
+    ended = bench("report", "1-now", cwd=tmp_path, env={**env, "ONEHOP_CACHE": place})
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert (tmp_path / "results/1-now/report.html").exists()
 
 
 def test_results_that_cannot_be_written(tmp_path: Path) -> None:

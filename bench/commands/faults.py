@@ -7,6 +7,7 @@ import sys
 from datetime import UTC, datetime
 
 from bench import machine
+from bench.addresses import check_loopback
 from bench.environments import build_environment
 from bench.faults.case import Setting
 from bench.faults.record import Case, FaultsRun, write_run
@@ -24,6 +25,7 @@ INTERPRETER = "cpython"
 def faults(options: argparse.Namespace) -> int:
     """Run every case that was asked for; write the report of what there is, however it ends."""
     cases = choose(options.balancers, options.faults)
+    check_loopback()
     with the_turn("faults", RESULTS, wait=options.wait) as turn:
         _measure(cases, _setting(options), turn)
     return 0

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from bench.addresses import check_loopback
 from bench.calibrate import run as run_calibration
 from bench.comparable import incomparable
 from bench.compare import compare_runs, lines
@@ -53,5 +54,6 @@ def _earlier(like: Run, folders: list[Path]) -> list[Run]:
 
 def calibrate(options: argparse.Namespace) -> int:
     """Hold the instrument to the truth; status 1 when a check fails."""
+    check_loopback()
     with the_turn("calibrate", RESULTS / "calibration", wait=options.wait):
         return run_calibration(RESULTS, short=options.short, only=options.only, seed=options.seed)

@@ -15,6 +15,7 @@ from typing import Literal
 from rich.console import Console
 
 from bench import limits, machine
+from bench.addresses import check_loopback
 from bench.calibrate import measure_floor
 from bench.calibrate.known import measure_resolution
 from bench.calibrate.placement import Instrument, is_shared, measure_bias, wanted
@@ -86,6 +87,7 @@ def run(options: argparse.Namespace) -> int:
         return 0
     loads = {cell.load for one in planned.rounds for cell in one.cells}
     limits.make_room(map(Load.parse, loads | ({"p1"} if selection.slo else set())))
+    check_loopback()
     console = Console()
     urls = (options.direct or "", options.proxied or "")
     if folder is not None:

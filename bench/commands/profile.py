@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench import machine
+from bench.addresses import check_loopback
 from bench.catalog import catalog
 from bench.environments import build_environment
 from bench.flame import flame
@@ -43,6 +44,7 @@ def profile(options: argparse.Namespace) -> int:
     load = Load.parse(options.load)
     if load.is_open:
         raise UserError(f"--load {options.load}: a profile wants a busy server; give c1 or c16")
+    check_loopback()
     with the_turn("profile", RESULTS, wait=options.wait) as turn:
         _measure(key, scenario, load, seconds, turn)
     return 0

@@ -10,7 +10,7 @@ import time
 from contextlib import ExitStack
 
 from bench import machine
-from bench.addresses import check_free
+from bench.addresses import check_free, check_loopback
 from bench.balancers import BALANCERS, authority, check_options
 from bench.catalog import catalog
 from bench.disk import explained
@@ -36,6 +36,7 @@ def locust(options: argparse.Namespace) -> int:
     key = StackKey(server.name, interpreter, topology_of(options))
     if reason := unsupported_reason(key, known):
         raise UserError(reason)
+    check_loopback()
     check_free("127.0.0.1", options.web_port, "--web-port")
     logs = RESULTS / "locust"
     with ExitStack() as exits:
