@@ -39,7 +39,7 @@ ALONE = (
     "tests/machine/test_quota",
     *("tests/test_compare.py", "tests/test_outside.py", "tests/test_profile.py"),
     *("tests/test_resume", "tests/test_run", "tests/test_secrets_of_a_run", "tests/test_turn"),
-    *("tests/test_processes.py", "tests/test_streams.py"),
+    "tests/test_streams.py",
     "tests/servers/test_declarations.py::test_a_toy_from_a_folder",
     "tests/balancers/test_balancer_of_the_web_ui.py",
 )
