@@ -1,20 +1,18 @@
 """Bottle's `auto`: the first that can be imported of a list that begins with waitress.
 
 Then paste, twisted, cherrypy, cheroot and wsgiref: which one serves depends on what else the venv
-happens to hold. Here it is waitress; on the equal track Bottle hands it waitress's options.
+happens to hold. Here it is waitress; on the equal track it gets waitress's options
+and its strictness.
 """
 
-import logging
 from typing import Any
 
 from servers.spec import IDLE_S, Server
-from servers.waitress import HOLES
 from servers.waitress import SERVER as WAITRESS
 
 SERVER = Server(
     name="auto",
     summary="picks waitress: " + WAITRESS.summary,
-    holes=HOLES,
     bottle="auto",
     requirements=WAITRESS.requirements,
     concurrent=16,
@@ -28,7 +26,7 @@ SERVER = Server(
 def serve(app: Any, host: str, port: int, threads: int) -> None:
     import bottle
 
-    from servers.waitress import options
+    from servers.waitress import be_strict, options
 
-    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+    be_strict()
     bottle.run(app, server="auto", host=host, port=port, quiet=True, **options(threads))

@@ -1,20 +1,20 @@
 """gevent's pywsgi with WebSockets: on request the app gets the connection itself, as a tunnel.
 
 The old gevent-websocket package gives an app parsed messages, which a proxy would only frame again.
-Everything else is as in gevent.py: TCP_NODELAY, all patched first, the path as it came.
+Everything else is as in gevent.py: TCP_NODELAY, all patched first, the path as it came, strict
+framing.
 """
 
 from typing import Any, Callable
 
 from servers.capabilities import Capabilities
-from servers.gevent import HOLES, finalize, serve_with
 from servers.gevent import before_import as patch
+from servers.gevent import finalize, serve_with, strict
 from servers.spec import Server
 
 SERVER = Server(
     name="gevent-websocket",
     summary="greenlets, one process, WebSockets",
-    holes=HOLES,
     requirements=("gevent",),
     capabilities=Capabilities(websocket=True),
     no_track={"as-shipped": "gevent's own server has no WebSockets: this is it with a handler"},
@@ -30,7 +30,7 @@ def before_import(track: str) -> None:
 def serve(app: Any, host: str, port: int, threads: int) -> None:
     from gevent.pywsgi import WSGIHandler
 
-    class Handler(WSGIHandler):  # type: ignore[misc]
+    class Handler(strict(WSGIHandler)):  # type: ignore[misc]
         tunnel: "Callable[[Any], None] | None" = None
 
         def get_environ(self) -> "dict[str, Any]":
