@@ -77,7 +77,7 @@ def project(session: nox.Session) -> None:
         session.warn("macOS: no cores are pinned, times are the client's own, balancers are few")
     if not sys.version_info[:2] >= (3, 11) or sys.implementation.name != "cpython":
         session.error("onehop runs on CPython 3.11 or newer; start nox with one")
-    session.install("uv>=0.9")
+    session.install("uv>=0.9", env=index_for_pip())
     session.env.update(index_of(session))
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path(os.environ.get("HOME") or "/", ".cache"))
     near = next(place for place in (home, *home.parents) if place.exists())
@@ -91,6 +91,17 @@ def project(session: nox.Session) -> None:
     export = ("uv", "export", "--frozen", "--quiet", "--no-emit-project", "--output-file", LOCKED)
     session.run_install(*export, silent=True)
     session.run_install("uv", "pip", "sync", "--quiet", "--python", PYTHON, LOCKED)
+
+
+def index_for_pip() -> dict[str, str]:
+    """The other way round, for the pip that brings uv: an index that only uv was told of.
+
+    It may have a name (`NAME=URL`), which pip does not know.
+    """
+    found = os.environ.get("UV_DEFAULT_INDEX") or os.environ.get("UV_INDEX_URL")
+    if not found or os.environ.get("PIP_INDEX_URL"):
+        return {}
+    return {"PIP_INDEX_URL": re.sub(r"^[\w.-]+=(?=\w+://)", "", found)}
 
 
 def index_of(session: nox.Session) -> dict[str, str]:
