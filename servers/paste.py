@@ -3,7 +3,8 @@
 Its HTTP/1.1 is left off: there a thread stays with its connection for as long as that is open, and
 the 17th client waits for one of sixteen to leave. It decodes paths as UTF-8, where WSGI wants
 Latin-1, and its input ends at the content length, which a chunked body has not: the handler hands
-both over as they came.
+both over as they came. As shipped the last of two lengths counts, a CR ends a header, and an
+unknown version gets a page without a status line: the handler refuses what servers/framing.py does.
 """
 
 import time
@@ -11,7 +12,7 @@ from typing import Any, Optional
 from urllib.parse import unquote
 
 from servers.capabilities import COMMA, DASHED, Capabilities
-from servers.hardening import Holes
+from servers.framing import StrictHead, need
 from servers.spec import BACKLOG, Server
 
 GRACE_S = 2
@@ -19,15 +20,6 @@ GRACE_S = 2
 SERVER = Server(
     name="paste",
     summary="a thread pool, HTTP/1.0",
-    holes=Holes(
-        {
-            "two-lengths": "two lines: it is accepted",
-            "length-name": "a space or a tab before the colon: it is accepted",
-            "unknown-coding": "\\x0bchunked: it is accepted",
-            "control-bytes": "CR: the byte makes a header",
-            "version": "an error page without a status line",
-        }
-    ),
     bottle="paste",
     requirements=("paste",),
     concurrent=16,
@@ -52,7 +44,9 @@ def serve(app: Any, host: str, port: int, threads: int) -> None:
 
     from paste import httpserver
 
-    class Handler(httpserver.WSGIHandler):  # type: ignore[misc]
+    need("paste", httpserver.WSGIHandler, "parse_request", "wsgi_setup")
+
+    class Handler(StrictHead, httpserver.WSGIHandler):  # type: ignore[misc]
         def wsgi_setup(self, environ: "Optional[dict[str, Any]]" = None) -> None:
             super().wsgi_setup(environ)
             path = unquote(self.path.partition("?")[0], "latin-1")

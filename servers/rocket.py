@@ -4,15 +4,20 @@ As shipped a thread stays with its connection until that is silent for ten secon
 clients beyond the threads wait for ever; a chunked request body ends after its first chunk; an
 error in a response puts a second response into its body; a taken port leaves it running without a
 listener. Here threads take turns, the app gets path and chunks as they came, what is cut is cut.
-An HTTP/1.0 client still gets only the first piece of a streamed response.
+An HTTP/1.0 client still gets only the first piece of a streamed response. The last of two lengths
+counts as shipped, and what an app left of a body is taken for a request: the worker refuses what
+servers/framing.py does, and keeps a connection only where the whole body was read by its length.
 """
 
 import select
-from typing import Any
+import socket
+from collections.abc import Iterator
+from io import BytesIO
+from typing import Any, Callable
 from urllib.parse import unquote
 
 from servers.capabilities import DASHED, LAST, Capabilities
-from servers.hardening import Holes
+from servers.framing import MAX_HEAD, REFUSAL, doubt, need, read_head
 from servers.spec import BACKLOG, IDLE_S, Server
 
 TURN_S = 0.1  # how long a thread waits for the next request of one connection
@@ -20,20 +25,12 @@ TURN_S = 0.1  # how long a thread waits for the next request of one connection
 SERVER = Server(
     name="rocket",
     summary="a thread pool",
-    holes=Holes(
-        {
-            "two-lengths": "two lines: it is accepted",
-            "length-name": "a space or a tab before the colon: it is accepted",
-            "unknown-coding": "\\x0bchunked: it is accepted",
-        }
-    ),
     requirements=("rocket3",),
     concurrent=16,
     idle_s=IDLE_S,
     trap="10 threads, each bound to one client: the eleventh busy client waits for ever",
     capabilities=Capabilities(
         {
-            "strict-heads": LAST,
             "two-cookies": LAST,
             "underscores": DASHED,
             "repeated-headers": "of a repeated request header it keeps the last",
@@ -49,14 +46,44 @@ class _Turn(Exception):
     """Others wait for a thread."""
 
 
+class _Body:
+    """A request body that ends where its length does. `left`: what nobody has read."""
+
+    def __init__(self, file: Any, left: int):
+        self.left = left
+        self._file = file
+
+    def read(self, size: int = -1) -> bytes:
+        return self._counted(self._file.read, size)
+
+    def readline(self, size: int = -1) -> bytes:
+        return self._counted(self._file.readline, size)
+
+    def readlines(self, hint: int = -1) -> "list[bytes]":
+        return list(self)
+
+    def __iter__(self) -> "Iterator[bytes]":
+        return iter(self.readline, b"")
+
+    def _counted(self, read: "Callable[[int], bytes]", size: int) -> bytes:
+        piece = read(self.left if size < 0 else min(size, self.left))
+        self.left -= len(piece)
+        return piece
+
+
 def serve(app: Any, host: str, port: int, threads: int) -> None:
     import rocket3
 
+    need("rocket", rocket3.WSGIWorker, "build_environ", "run_app", "read_headers")
+
     class Worker(rocket3.WSGIWorker):  # type: ignore[misc]
+        closeConnection: bool
+
         def run_app(self, conn: Any) -> None:
             if not select.select([conn], [], [], TURN_S)[0]:
                 raise rocket3.SocketTimeout  # the monitor takes it until it is readable
             super().run_app(conn)
+            self.closeConnection = self.closeConnection or self.body.left > 0
             if not self.closeConnection and self.active_queue.qsize():
                 raise _Turn
 
@@ -71,10 +98,29 @@ def serve(app: Any, host: str, port: int, threads: int) -> None:
                 super().send_response(status)
 
         def build_environ(self, sock_file: Any, conn: Any) -> "dict[str, Any]":
-            environ: dict[str, Any] = super().build_environ(sock_file, conn)
+            head = self.read_head(sock_file)
+            environ: dict[str, Any] = super().build_environ(BytesIO(head), conn)
             uri = self.request_line.split(" ")[1]
             path = unquote(uri.partition("?")[0], "latin-1")  # Rocket decodes it as UTF-8
-            return {**environ, "REQUEST_URI": uri, "PATH_INFO": path, "wsgi.input": sock_file}
+            self.body = _Body(sock_file, int(environ.get("CONTENT_LENGTH") or 0))
+            chunked = "HTTP_TRANSFER_ENCODING" in environ
+            self.closeConnection = self.closeConnection or chunked  # nobody tells where they end
+            body = sock_file if chunked else self.body
+            return {**environ, "REQUEST_URI": uri, "PATH_INFO": path, "wsgi.input": body}
+
+        def read_head(self, sock_file: Any) -> bytes:
+            try:
+                first = sock_file.readline(MAX_HEAD)
+                if first == b"\r\n":
+                    first = sock_file.readline(MAX_HEAD)
+                head = read_head(sock_file.readline, first) if first else b""
+            except socket.timeout:
+                raise rocket3.SocketTimeout("before the request's head was whole") from None
+            if head and doubt(head):
+                self.conn.sendall(REFUSAL)
+                self.conn.close()
+                raise rocket3.BadRequest
+            return head
 
     rocket3.WSGIWorker = Worker
     rocket3.THREAD_STOP_CHECK_INTERVAL = 0.1  # a stop takes several of them, one after the other
