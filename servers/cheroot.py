@@ -1,36 +1,22 @@
 """cheroot, CherryPy's server: a thread pool; an idle connection goes back to a selector.
 
 As shipped: backlog 5, idle connections closed after 10 s, at most 10 of them kept: enough to slow
-any load of more connections down to new ones.
+any load of more connections down to new ones. The last of two lengths or Hosts counts there, int()
+takes `+5` for a number, and what follows a body's last chunk is the next request: here a request
+refuses what servers/framing.py does, reads chunks by it, and closes where their end was not found.
 """
 
+from io import BytesIO
 from typing import Any
 
 from servers.capabilities import LAST, Capabilities
-from servers.hardening import Holes
+from servers.framing import MAX_HEAD, REFUSAL, Chunks, doubt, need, read_head
 from servers.spec import BACKLOG, IDLE_S, Server
 
-HOLES = Holes(
-    {
-        "two-lengths": "two lines: it is accepted",
-        "odd-length": "+5, 0_5: the hidden request is served",
-        "length-name": "a space or a tab before the colon: it is accepted",
-        "unknown-coding": "\\x0bchunked: it is accepted",
-        "chunk-size": "0x5, +5, -5, 0_5: it is accepted",
-    }
-)
-
 SERVER = Server(
-    capabilities=Capabilities(
-        {
-            "bad-chunks": "it takes a chunk size with a sign",
-            "strict-heads": LAST,
-            "two-cookies": LAST,
-        }
-    ),
+    capabilities=Capabilities({"two-cookies": LAST}),
     name="cheroot",
     summary="a thread pool",
-    holes=HOLES,
     bottle="cheroot",
     requirements=("cheroot",),
     concurrent=16,
@@ -57,20 +43,53 @@ def serve(app: Any, host: str, port: int, threads: int) -> None:
 
 
 def connection_class() -> Any:
-    """cheroot's connection, which drops a header whose underscore would become a dash.
+    """cheroot's connection, which also drops a header whose underscore would become a dash.
 
     Its own class for that, DropUnderscoreHeaderReader, fails with a TypeError.
     """
-    from cheroot.server import HeaderReader, HTTPConnection, HTTPRequest
+    from cheroot import server
 
-    class Reader(HeaderReader):  # type: ignore[misc]
+    class Reader(server.HeaderReader):  # type: ignore[misc]
         def _allow_header(self, key_name: bytes) -> bool:
             return super()._allow_header(key_name) and b"_" not in key_name
 
-    class Request(HTTPRequest):  # type: ignore[misc]
-        header_reader = Reader()
+    kind = strict_connection("cheroot", server)
+    kind.RequestHandlerClass.header_reader = Reader()
+    return kind
 
-    class Connection(HTTPConnection):  # type: ignore[misc]
+
+def strict_connection(name: str, module: Any) -> Any:
+    """The connection class of cheroot, or of the CherryPy that it once was a part of."""
+    need(name, module, "ChunkedRFile", "HTTPRequest", "HTTPConnection")
+    need(name, module.HTTPConnection, "RequestHandlerClass")
+    need(name, module.HTTPRequest, "parse_request", "respond")
+
+    class Request(module.HTTPRequest):  # type: ignore[misc]
+        def parse_request(self) -> None:
+            connection, source = self.conn, self.conn.rfile
+            first = source.readline(MAX_HEAD)
+            if first == b"\r\n":
+                first = source.readline(MAX_HEAD)
+            if not first:
+                return
+            self.started_request = True
+            head = read_head(source.readline, first)
+            if doubt(head):
+                connection.wfile.write(REFUSAL)
+                return  # not ready: it closes
+            connection.rfile = BytesIO(head)
+            try:
+                super().parse_request()
+            finally:
+                connection.rfile = source
+
+        def respond(self) -> None:
+            super().respond()
+            if self.chunked_read and not self.rfile.whole:
+                self.close_connection = True
+
+    class Connection(module.HTTPConnection):  # type: ignore[misc]
         RequestHandlerClass = Request
 
+    module.ChunkedRFile = lambda file, _: Chunks(file)
     return Connection

@@ -2,27 +2,23 @@
 
 Bottle's own adapter imports what CherryPy 9 took out (see cherrypy-old). As shipped this is
 CherryPy's tutorial: 10 threads, backlog 5, an idle connection closed after 10 s, at most 10 of them
-kept, and a watcher that restarts the process when a source file changes.
+kept, cheroot's framing, and a watcher that restarts the process when a source file changes.
 """
 
 import signal
 from typing import Any
 
 from servers.capabilities import LAST, Capabilities
-from servers.cheroot import HOLES
 from servers.spec import BACKLOG, IDLE_S, Server
 
 SERVER = Server(
     capabilities=Capabilities(
         {
-            "bad-chunks": "cheroot takes a chunk size with a sign",
-            "strict-heads": LAST,
             "two-cookies": LAST,
         }
     ),
     name="cherrypy",
     summary="a thread pool",
-    holes=HOLES,
     requirements=("cherrypy",),
     concurrent=16,
     idle_s=IDLE_S,

@@ -2,8 +2,8 @@
 
 CherryPy 9 gave that server a name of its own, cheroot. Here a thread stays with its connection, and
 the client beyond the threads waits until another has been silent for ten seconds: that is left as
-it is. What it asks of Python and Python has taken out, Thread.isAlive (3.9), inspect.getargspec
-(3.11) and the module cgi (3.13), is put back.
+it is; its framing is cured as cheroot's. What it asks of Python and Python has taken out,
+Thread.isAlive (3.9), inspect.getargspec (3.11) and the module cgi (3.13), is put back.
 """
 
 import inspect
@@ -11,7 +11,6 @@ import threading
 from typing import Any
 
 from servers.capabilities import DASHED, LAST, Capabilities
-from servers.cheroot import HOLES
 from servers.spec import BACKLOG, Server
 
 IDLE_S = 10  # its own: while it is silent, a client keeps a thread from the others
@@ -19,8 +18,6 @@ IDLE_S = 10  # its own: while it is silent, a client keeps a thread from the oth
 SERVER = Server(
     capabilities=Capabilities(
         {
-            "bad-chunks": "it takes a chunk size with a sign",
-            "strict-heads": LAST,
             "targets": "of an absolute-form target it loses the query",
             "two-cookies": LAST,
             "underscores": DASHED,
@@ -28,7 +25,6 @@ SERVER = Server(
     ),
     name="cherrypy-old",
     summary="a thread pool, a thread per connection",
-    holes=HOLES,
     bottle="cherrypy",
     requirements=("CherryPy==8.9.1", 'legacy-cgi; python_version >= "3.13"'),
     concurrent=16,
@@ -49,6 +45,8 @@ def before_import(track: str) -> None:
 def serve(app: Any, host: str, port: int, threads: int) -> None:
     from cherrypy import wsgiserver
 
+    from servers.cheroot import strict_connection
+
     server = wsgiserver.CherryPyWSGIServer(
         (host, port),
         app,
@@ -57,6 +55,7 @@ def serve(app: Any, host: str, port: int, threads: int) -> None:
         timeout=IDLE_S,
         shutdown_timeout=1,  # then it hangs up on clients that are silent
     )
+    server.ConnectionClass = strict_connection("cherrypy-old", wsgiserver)
     try:
         server.start()
     finally:
