@@ -16,8 +16,9 @@ from bench.interpreters import INTERPRETERS
 from bench.locks import exceptions, locked_version, required
 from bench.processes import ROOT
 from servers import SERVERS
-from servers.capabilities import CAPABILITIES, In, Why
+from servers.capabilities import CAPABILITIES
 from servers.spec import AS_SHIPPED, PY2, Server
+from servers.statements import In, Why
 
 PAGE = ROOT / "docs" / "servers.md"
 USAGE = "usage: python -m bench.capability_table [--write]"

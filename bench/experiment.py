@@ -242,7 +242,7 @@ def check_contract(bench: Bench, key: StackKey, stack: Stack) -> tuple[str, ...]
     version = server.version_in(environment.record.packages) if environment else ""
     excused = excused_checks(server, key.track, key.interpreter, family, version)
     breaches = verify(stack.base_url, bench.direct, excused=excused)
-    mortal = server.holes.mortal(key.interpreter, family, version)
+    mortal = server.holes_on(key.track).mortal(key.interpreter, family, version)
     return (*breaches, mortal) if mortal else breaches
 
 

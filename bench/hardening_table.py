@@ -6,36 +6,45 @@ Worst first: by the number of grave rules that a server breaks, then of the othe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
-from servers.capabilities import Why, told
-from servers.hardening import HARDENING
-from servers.spec import Server
+from servers.hardening import HARDENING, Holes
+from servers.spec import AS_SHIPPED, Server
+from servers.statements import Why, told
 
 HEAD = """\
 ## Hardening
 
-What a client that means harm gets through, on the *equal* track with the proxy app, each held both
-ways by [one contract](../tests/servers/test_hardening.py) with
-[raw bytes](../tests/servers/hostile.py).
+What a client that means harm gets through, with the proxy app, each held both ways on both tracks
+by [one contract](../tests/servers/test_hardening.py) with [raw bytes](../tests/servers/hostile.py).
 A server that breaks a **grave** rule decides about other people's requests: it **must not stand at
 the edge**, nor behind a balancer that hands such requests on ([which do](balancers.md#hardening)).
 
 A server that breaks `lives-on` is started again by what supervises it: supervisord and the
 Procfile of `deploy/` ([held](../tests/balancers/test_an_instance_that_dies.py)), its systemd unit
-(never tried for real), gunicorn's master for a worker. What its process had in flight is lost:
+(never tried for real), gunicorn's own master for a worker. What its process had in flight is lost:
 behind nginx a POST gets 502 and is not sent again, a GET is answered by another instance.
+
+The first columns are the *equal* track, whose launch cures what an option or a hook can. As shipped
+nothing is cured: the last column has what is different there.
 """
 
 
 def hardening(servers: Mapping[str, Server]) -> list[str]:
     """The chapter's lines, in Markdown."""
     ordered = sorted(servers.values(), key=_worst_first)
-    bad = [one for one in ordered if one.holes.rules]
-    good = [one.name for one in ordered if not one.holes.rules]
-    rows = [f"| {one.name} | {len(one.holes.grave) or ''} | {_holes(one)} |" for one in bad]
-    table = ["| server | grave | what it lets through |", "| --- | --- | --- |", *rows]
-    clean = [f"All of them are kept by: {', '.join(good)}.", ""] if good else []
+    bad = [one for one in ordered if one.holes.rules or one.holes.shipped().rules]
+    good = [one.name for one in ordered if one not in bad]
+    cured = [one.name for one in bad if not one.holes.rules]
+    rows = [
+        f"| {one.name} | {_number(one.holes)} | {_holes(one.holes)} | {_shipped(one)} |"
+        for one in bad
+    ]
+    heads = ("server", "grave", "what it lets through", "as shipped")
+    table = ["| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads), *rows]
+    clean = [f"All rules are kept by: {', '.join(good)}."] if good else []
+    clean += [f"On the equal track, not as shipped, by: {', '.join(cured)}."] if cured else []
+    clean += [""] if clean else []
     rules = [
         f"- **{name}**{' (grave)' if rule.grave else ''}: {rule.text}"
         for name, rule in HARDENING.items()
@@ -43,22 +52,41 @@ def hardening(servers: Mapping[str, Server]) -> list[str]:
     return [HEAD, *clean, *table, "", "The rules:", "", *rules, ""]
 
 
-def _worst_first(server: Server) -> tuple[int, int, str]:
-    return -len(server.holes.grave), -len(server.holes.rules), server.name
+def _worst_first(server: Server) -> tuple[int, int, int, str]:
+    shipped = len(server.holes.shipped().grave)
+    return -len(server.holes.grave), -shipped, -len(server.holes.rules), server.name
 
 
-def _holes(server: Server) -> str:
-    return "; ".join(_told(server)).replace("|", "\\|")
+def _number(holes: Holes) -> str:
+    return str(len(holes.grave) or "")
 
 
-def _told(server: Server) -> Iterator[str]:
-    holes = server.holes
-    for rule in holes.rules:
+def _holes(holes: Holes) -> str:
+    return "; ".join(_told(holes, holes.rules)).replace("|", "\\|")
+
+
+def _shipped(server: Server) -> str:
+    """What differs on that track, and how many grave ones it makes."""
+    equal, shipped = server.holes, server.holes.shipped()
+    if AS_SHIPPED in server.no_track:
+        return "no such track"
+    if equal.as_shipped is None:
+        return "the same"
+    differs = [rule for rule in HARDENING if _told_of(equal, rule) != _told_of(shipped, rule)]
+    return f"{_number(shipped)} grave: ".lstrip() + "; ".join(_told(shipped, differs)).replace(
+        "|", "\\|"
+    )
+
+
+def _told(holes: Holes, rules: Iterable[str]) -> Iterator[str]:
+    for rule in rules:
         name = f"**{rule}**" if HARDENING[rule].grave else rule
-        everywhere: Why = holes.reasons.get(rule, "")
-        some = [
-            f"{where}: {told(said[rule]) or 'kept'}"
-            for where, said in holes.on.items()
-            if rule in said
-        ]
-        yield f"{name}: {'; '.join(filter(None, (told(everywhere), *some)))}"
+        yield f"{name}: {_told_of(holes, rule) or 'kept'}"
+
+
+def _told_of(holes: Holes, rule: str) -> str:
+    everywhere: Why = holes.reasons.get(rule, "")
+    some = [
+        f"{where}: {told(said[rule]) or 'kept'}" for where, said in holes.on.items() if rule in said
+    ]
+    return "; ".join(filter(None, (told(everywhere), *some)))

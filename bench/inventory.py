@@ -17,8 +17,8 @@ from bench.interpreters import INTERPRETERS, Interpreter, find_interpreter
 from bench.locks import exceptions, locked_version
 from bench.model import TargetError
 from servers import SERVERS
-from servers.capabilities import Why, told
-from servers.spec import NEEDS_PYTHON_3, TRACKS, Server
+from servers.spec import AS_SHIPPED, EQUAL, NEEDS_PYTHON_3, TRACKS, Server
+from servers.statements import Why, told
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class Entry:
     cannot: Mapping[str, str]
     cannot_on: Mapping[str, Mapping[str, str]]
     held_back: tuple[str, ...]
-    holes: Mapping[str, str]
-    edge: str  # why it must not stand where clients are strangers; "" where it may
+    holes: Mapping[str, Mapping[str, str]]  # by track
+    edge: Mapping[str, str]  # by track: why it must not stand where clients are strangers, or ""
 
 
 def found_here(names: Iterable[str] = ()) -> dict[str, Interpreter]:
@@ -69,11 +69,15 @@ def inventory(interpreters: Mapping[str, Interpreter]) -> list[Entry]:
             cannot=_told(server.capabilities.reasons),
             cannot_on={one: _told(whys) for one, whys in server.capabilities.on.items()},
             held_back=exceptions(server),
-            holes=_told(server.holes.reasons),
-            edge=server.holes.warning,
+            holes={one: _told(server.holes_on(one).reasons) for one in _tracks(server)},
+            edge={one: server.holes_on(one).warning for one in _tracks(server)},
         )
         for server in SERVERS.values()
     ]
+
+
+def _tracks(server: Server) -> list[str]:
+    return [track for track in TRACKS if track not in server.no_track]
 
 
 def print_inventory(entries: Iterable[Entry], console: Console) -> None:
@@ -81,16 +85,18 @@ def print_inventory(entries: Iterable[Entry], console: Console) -> None:
     entries = list(entries)
     interpreters = list(entries[0].on)
     table = Table(box=None, pad_edge=False)
-    for head in ("server", "version", "Bottle's"):
+    for head in ("server", "edge", "version", "Bottle's"):
         table.add_column(head, no_wrap=True)
     for name in interpreters:
         table.add_column(name.replace("cpython-", "C").replace("pypy-", "P"), justify="center")
     table.add_column("how it runs")
     for entry in entries:
         marks = (_mark(place) for place in entry.on.values())
-        table.add_row(entry.name, _versions(entry), entry.bottle or "-", *marks, entry.summary)
+        first = (entry.name, _edge_mark(entry), _versions(entry), entry.bottle or "-")
+        table.add_row(*first, *marks, entry.summary)
     console.print(table)
     console.print("\nC CPython, P PyPy: ● installed  ○ built when it is needed  - cannot run")
+    console.print("edge: ! must not stand where clients are strangers  s as shipped not")
     console.print("On 2.7 only what needs it: the app itself is written for Python 3.\n")
     for entry in entries:
         for line in _reasons(entry):
@@ -128,6 +134,20 @@ def _mark(place: Place) -> str:
     return "-" if place.why_not else "●" if place.installed else "○"
 
 
+def _edge_mark(entry: Entry) -> str:
+    """`!`; `s` for one that may stand there on equal terms, and not as shipped."""
+    return "!" if entry.edge.get(EQUAL) else "s" if entry.edge.get(AS_SHIPPED) else ""
+
+
+def _edges(entry: Entry) -> Iterable[str]:
+    """A line a track, one for both where they are the same."""
+    equal, shipped = entry.edge.get(EQUAL, ""), entry.edge.get(AS_SHIPPED, "")
+    if equal:
+        yield equal
+    if shipped != equal and AS_SHIPPED in entry.edge:
+        yield f"as shipped it {shipped or 'may stand at the edge'}"
+
+
 def _versions(entry: Entry) -> str:
     """The newest of all interpreters; an older Python may get an older one (see --json)."""
     versions = [place.version for place in entry.on.values() if place.version]
@@ -143,8 +163,7 @@ def _reasons(entry: Entry) -> Iterable[str]:
     yield from (f"no track {one}: {why}" for one, why in entry.no_track.items() if one in TRACKS)
     if entry.trap:
         yield f"as shipped: {entry.trap}"
-    if entry.edge:
-        yield entry.edge
+    yield from _edges(entry)
     yield from (f"no {capability}: {why}" for capability, why in entry.cannot.items())
     for where, reasons in entry.cannot_on.items():
         yield from (f"no {capability} on {where}: {why}" for capability, why in reasons.items())

@@ -181,7 +181,7 @@ def _unable(stack: StackKey, scenario: str, catalog: Catalog) -> str:
         return f"{scenario} is measured without a balancer"
     server, family = catalog.servers[stack.server], catalog.interpreters[stack.interpreter]
     version = catalog.version(server, stack.interpreter)
-    return server.capabilities.why_not(capability, stack.interpreter, family, version)
+    return server.capabilities.of(capability, stack.interpreter, family, version)
 
 
 def _names(kind: str, names: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:

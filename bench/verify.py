@@ -52,7 +52,7 @@ def excused_checks(
     denied = (
         check
         for check, needs in NEEDS.items()
-        if any(server.capabilities.why_not(one, interpreter, family, version) for one in needs)
+        if any(server.capabilities.of(one, interpreter, family, version) for one in needs)
     )
     return frozenset(denied)
 

@@ -11,7 +11,9 @@ import pkgutil
 
 from servers.spec import Server
 
-_NO_SERVERS = ("spec", "capabilities", "framing", "hardening", "versions", "__main__")
+_NO_SERVERS = (
+    *("spec", "statements", "capabilities", "framing", "hardening", "versions", "__main__"),
+)
 
 __path__ += filter(None, os.environ.get("ONEHOP_SERVERS", "").split(os.pathsep))
 

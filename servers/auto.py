@@ -8,11 +8,13 @@ and its strictness.
 from typing import Any
 
 from servers.spec import IDLE_S, Server
+from servers.waitress import HOLES
 from servers.waitress import SERVER as WAITRESS
 
 SERVER = Server(
     name="auto",
     summary="picks waitress: " + WAITRESS.summary,
+    holes=HOLES,
     bottle="auto",
     requirements=WAITRESS.requirements,
     concurrent=16,

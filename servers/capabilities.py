@@ -5,10 +5,10 @@ Runs in every interpreter (Python 3.9 syntax, standard library only).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import NamedTuple, Union
+from dataclasses import dataclass
+from typing import ClassVar
 
-from servers.versions import Versions
+from servers.statements import Statements
 
 CAPABILITIES: Mapping[str, str] = {
     "methods": "GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS",
@@ -56,60 +56,20 @@ NOT_IN_WSGI = "WSGI hands an app no connection that could be upgraded"
 WEBSOCKET = ("websocket", "websocket-close")
 
 
-class In(NamedTuple):
-    """Why not, in these versions of the server's distribution alone."""
-
-    versions: Versions
-    reason: str
-
-
-Why = Union[str, In]  # of every version that was seen, or of some
-
-
-def told(why: Why) -> str:
-    """For a reader: `before 27.0: it polls the socket`."""
-    return f"{why.versions}: {why.reason}" if isinstance(why, In) else why
-
-
-def applies(
-    reasons: Mapping[str, Why],
-    on: Mapping[str, Mapping[str, Why]],
-    name: str,
-    interpreter: str,
-    family: str,
-    version: str,
-) -> str:
-    """What is said of `name` for this version on this interpreter; "" for nothing."""
-    why = {**reasons, **on.get(family, {}), **on.get(interpreter, {})}.get(name, "")
-    if isinstance(why, In):
-        return why.reason if why.versions.hold(version) else ""
-    return why
-
-
 @dataclass(frozen=True)
-class Capabilities:
+class Capabilities(Statements):
     """What one server cannot do, each with its reason; all else it can.
 
-    reasons    capability -> why not
-    on         interpreter family, or one name such as `pypy-3.11` -> the same, for that one only
     websocket  whether it goes beyond WSGI; without it WEBSOCKET is among the reasons
     """
 
-    reasons: Mapping[str, Why] = field(default_factory=dict)
-    on: Mapping[str, Mapping[str, Why]] = field(default_factory=dict)
+    NAMES: ClassVar[Mapping[str, object]] = CAPABILITIES
+    KIND: ClassVar[str] = "capability"
+
     websocket: bool = False
 
     def __post_init__(self) -> None:
         if not self.websocket:
             beyond = dict.fromkeys(WEBSOCKET, NOT_IN_WSGI)
             object.__setattr__(self, "reasons", {**self.reasons, **beyond})
-        named = {*self.reasons, *(name for reasons in self.on.values() for name in reasons)}
-        if unknown := sorted(named - set(CAPABILITIES)):
-            raise TypeError(f"no such capability: {', '.join(unknown)}")
-
-    def why_not(self, capability: str, interpreter: str, family: str, version: str) -> str:
-        """The reason; "" where this version of the server ("": it has none, or none is known) can.
-
-        What is said of one interpreter goes before what is said of its family, and of all.
-        """
-        return applies(self.reasons, self.on, capability, interpreter, family, version)
+        super().__post_init__()

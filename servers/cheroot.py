@@ -11,9 +11,23 @@ from typing import Any
 
 from servers.capabilities import LAST, Capabilities
 from servers.framing import MAX_HEAD, REFUSAL, Chunks, doubt, need, read_head
+from servers.hardening import Holes
 from servers.spec import BACKLOG, IDLE_S, Server
 
+HOLES = Holes(
+    as_shipped=Holes(
+        {
+            "two-lengths": "two lines: it is accepted",
+            "odd-length": "+5, 0_5: the hidden request is served",
+            "length-name": "a space or a tab before the colon: it is accepted",
+            "unknown-coding": "\\x0bchunked: it is accepted",
+            "chunk-size": "0x5, +5, -5, 0_5: it is accepted",
+        }
+    )
+)
+
 SERVER = Server(
+    holes=HOLES,
     capabilities=Capabilities({"two-cookies": LAST}),
     name="cheroot",
     summary="a thread pool",

@@ -9,9 +9,11 @@ import signal
 from typing import Any
 
 from servers.capabilities import LAST, Capabilities
+from servers.cheroot import HOLES
 from servers.spec import BACKLOG, IDLE_S, Server
 
 SERVER = Server(
+    holes=HOLES,
     capabilities=Capabilities(
         {
             "two-cookies": LAST,

@@ -11,11 +11,13 @@ import threading
 from typing import Any
 
 from servers.capabilities import DASHED, LAST, Capabilities
+from servers.cheroot import HOLES
 from servers.spec import BACKLOG, Server
 
 IDLE_S = 10  # its own: while it is silent, a client keeps a thread from the others
 
 SERVER = Server(
+    holes=HOLES,
     capabilities=Capabilities(
         {
             "targets": "of an absolute-form target it loses the query",

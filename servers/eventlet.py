@@ -14,6 +14,7 @@ from typing import Any
 
 from servers.capabilities import COMMA, Capabilities
 from servers.framing import BadChunks, Chunks, StrictHead, need
+from servers.hardening import Holes
 from servers.spec import BACKLOG, IDLE_S, Server, family
 
 GRACE_S = 2
@@ -30,6 +31,20 @@ SERVER = Server(
     ),
     name="eventlet",
     summary="greenlets, one process",
+    holes=Holes(
+        as_shipped=Holes(
+            {
+                "two-lengths": "two lines: it is accepted",
+                "odd-length": "+5, 0_5: the hidden request is served",
+                "length-name": "a space or a tab before the colon: it is accepted",
+                "unknown-coding": "gzip, xchunked, identity and \\x0bchunked are served",
+                "chunk-size": "0x5, +5, 0_5: it is accepted",
+                "chunk-end": "more than was said: it is accepted",
+                "control-bytes": "CR: the byte makes a header",
+                "version": "an error page without a status line",
+            }
+        )
+    ),
     bottle="eventlet",
     requirements=("eventlet",),
     idle_s=IDLE_S,

@@ -14,10 +14,24 @@ from io import BytesIO
 from typing import Any
 
 from servers.framing import doubt, need, read_head
+from servers.hardening import Holes
 from servers.spec import BACKLOG, Server
+
+AS_SHIPPED = Holes(
+    {
+        "cl-te": "both framings: the hidden request is served",
+        "two-lengths": "two lines: it is accepted",
+        "odd-length": "+5, 0_5: the hidden request is served",
+        "length-name": "a space or a tab before the colon: it is accepted",
+        "unknown-coding": "gzip, xchunked, identity and \\x0bchunked are served",
+        "http10-chunked": "the hidden request is served",
+        "control-bytes": "CR: the byte makes a header",
+    }
+)
 
 SERVER = Server(
     name="gevent",
+    holes=Holes(as_shipped=AS_SHIPPED),
     summary="greenlets, one process",
     bottle="gevent",
     requirements=("gevent",),

@@ -3,9 +3,10 @@
 As shipped it closes idle connections after 2 s, a race for any balancer that keeps its own longer.
 """
 
-from servers.capabilities import COMMA, Capabilities, In
+from servers.capabilities import COMMA, Capabilities
 from servers.hardening import Holes
 from servers.spec import IDLE_S, Server, run_gunicorn
+from servers.statements import In
 from servers.versions import Versions
 
 # 23 is the last one for Python 3.9. 26.2.0 was seen to wait, 27.0.0 to answer.

@@ -18,7 +18,8 @@ SERVER = Server(
             "lives-on": "\u00b5, a legal trailer: the worker ends, and gunicorn starts another",
             "upgrade": "the next client gets 500",
             "connect": "the next client gets 500",
-        }
+        },
+        revives="gunicorn's master",
     ),
     bottle="gunicorn",
     trap="a request body that takes longer than 2 s gets 408; one outgoing call at a time",

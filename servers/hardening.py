@@ -6,10 +6,11 @@ not stand at the edge, where clients are strangers and a balancer or a cache sha
 Runs in every interpreter (Python 3.9 syntax, standard library only).
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Optional
 
-from servers.capabilities import Why, applies
+from servers.statements import Statements
 
 
 @dataclass(frozen=True)
@@ -43,35 +44,42 @@ HARDENING: Mapping[str, Rule] = {
 }
 
 
-MORTAL = "one request ends it: what supervises it has to start it again, as in deploy/"
-
-
 @dataclass(frozen=True)
-class Holes:
+class Holes(Statements):
     """Which rules one server breaks, each with what it does instead; all else it keeps.
 
-    reasons  rule -> what it does
-    on       interpreter family, or one name such as `pypy-3.11` -> the same, for that one only
-    seldom   those that show now and then, by a race: no test can wait for them
+    seldom      those that show now and then, by a race: no test can wait for them
+    revives     who of the server itself starts another process where one was ended by a request
+    as_shipped  what is said otherwise of that track, whose launch cures less ("": kept there)
     """
 
-    reasons: Mapping[str, Why] = field(default_factory=dict)
-    on: Mapping[str, Mapping[str, Why]] = field(default_factory=dict)
+    NAMES: ClassVar[Mapping[str, object]] = HARDENING
+    KIND: ClassVar[str] = "rule"
+
     seldom: "tuple[str, ...]" = ()
+    revives: str = ""
+    as_shipped: "Optional[Holes]" = None
 
-    def __post_init__(self) -> None:
-        named = {*self.reasons, *(rule for reasons in self.on.values() for rule in reasons)}
-        if unknown := sorted(named - set(HARDENING)):
-            raise TypeError(f"no such rule: {', '.join(unknown)}")
-
-    def of(self, rule: str, interpreter: str, family: str, version: str) -> str:
-        """What it does instead; "" where this version keeps the rule."""
-        return applies(self.reasons, self.on, rule, interpreter, family, version)
+    def shipped(self) -> "Holes":
+        """Those of the as-shipped track: the equal track's, and what is said otherwise."""
+        other = self.as_shipped
+        if other is None:
+            return self
+        on = {
+            where: {**self.on.get(where, {}), **other.on.get(where, {})}
+            for where in (*self.on, *other.on)
+        }
+        seldom = tuple(dict.fromkeys((*self.seldom, *other.seldom)))
+        return Holes({**self.reasons, **other.reasons}, on, seldom, self.revives)
 
     def mortal(self, interpreter: str, family: str, version: str) -> str:
         """For a report's row: that one request may end it; "" for a server that lives on."""
         how = self.of("lives-on", interpreter, family, version)
         return f"one request may end it ({how})" if how else ""
+
+    def here(self, interpreter: str, family: str, version: str) -> "tuple[str, ...]":
+        """The rules that this version breaks on this interpreter."""
+        return tuple(rule for rule in HARDENING if self.of(rule, interpreter, family, version))
 
     @property
     def rules(self) -> "tuple[str, ...]":
@@ -82,7 +90,7 @@ class Holes:
     @property
     def grave(self) -> "tuple[str, ...]":
         """The ones among them for whose sake it must not stand at the edge."""
-        return tuple(rule for rule in self.rules if HARDENING[rule].grave)
+        return grave(self.rules)
 
     @property
     def warning(self) -> str:
@@ -90,8 +98,19 @@ class Holes:
         if not self.grave:
             return ""
         broken = ", ".join(self.grave)
-        again = f"; {MORTAL}" if "lives-on" in self.rules else ""
+        again = f"; {self._mortality}" if "lives-on" in self.rules else ""
         return f"must not stand at the edge, where clients are strangers: it breaks {broken}{again}"
+
+    @property
+    def _mortality(self) -> str:
+        if self.revives:
+            return f"one request ends a process of it, and {self.revives} starts another"
+        return "one request ends it: what supervises it has to start it again, as in deploy/"
+
+
+def grave(rules: Iterable[str]) -> "tuple[str, ...]":
+    """Those whose breach decides about other people's requests."""
+    return tuple(rule for rule in rules if HARDENING[rule].grave)
 
 
 NO_HOLES = Holes()

@@ -41,7 +41,8 @@ SERVER = Server(
             "lives-on": "\u00b5, a legal trailer: the process ends",
             "upgrade": "the next client gets 500",
             "connect": "the next client gets 500",
-        }
+        },
+        as_shipped=Holes({"upgrade": "", "connect": ""}),  # it keeps no connection there
     ),
     bottle="meinheld",
     trap="keep-alive off, and one outgoing call at a time",

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 from servers.capabilities import COMMA, DASHED, Capabilities
 from servers.framing import StrictHead, need
+from servers.hardening import Holes
 from servers.spec import BACKLOG, Server
 
 GRACE_S = 2
@@ -20,6 +21,16 @@ GRACE_S = 2
 SERVER = Server(
     name="paste",
     summary="a thread pool, HTTP/1.0",
+    holes=Holes(
+        as_shipped=Holes(
+            {
+                "two-lengths": "two lines: it is accepted",
+                "length-name": "a space or a tab before the colon: it is accepted",
+                "control-bytes": "CR: the byte makes a header",
+                "version": "an error page without a status line",
+            }
+        )
+    ),
     bottle="paste",
     requirements=("paste",),
     concurrent=16,

@@ -18,6 +18,7 @@ from urllib.parse import unquote
 
 from servers.capabilities import DASHED, LAST, Capabilities
 from servers.framing import MAX_HEAD, REFUSAL, doubt, need, read_head
+from servers.hardening import Holes
 from servers.spec import BACKLOG, IDLE_S, Server
 
 TURN_S = 0.1  # how long a thread waits for the next request of one connection
@@ -25,6 +26,14 @@ TURN_S = 0.1  # how long a thread waits for the next request of one connection
 SERVER = Server(
     name="rocket",
     summary="a thread pool",
+    holes=Holes(
+        as_shipped=Holes(
+            {
+                "two-lengths": "two lines: it is accepted",
+                "length-name": "a space or a tab before the colon: it is accepted",
+            }
+        )
+    ),
     requirements=("rocket3",),
     concurrent=16,
     idle_s=IDLE_S,

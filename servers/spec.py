@@ -143,6 +143,10 @@ class Server:
         """The server's version among those of its venv; "" where none stands for it."""
         return packages.get(self.standing(packages), "")
 
+    def holes_on(self, track: str) -> Holes:
+        """The rules that it breaks on this track."""
+        return self.holes.shipped() if track == AS_SHIPPED else self.holes
+
     def unsupported_on(self, interpreter: str, family: str) -> str:
         """Why it cannot run on this interpreter, by name or by family; "" when it can.
 

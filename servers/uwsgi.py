@@ -28,7 +28,16 @@ SERVER = Server(
             "chunk-size": "0x5, G, none: it is accepted",
             "chunk-end": "more than was said: it is accepted",
             "version": "HTTP/7.7 is repeated",
-        }
+        },
+        as_shipped=Holes(
+            {
+                "unknown-coding": "\\x0bchunked: it is accepted",
+                "chunk-size": "no size is looked at",
+                "chunk-end": "more than was said, no line end: it is accepted",
+                "cut-body": "in chunks: the upstream takes it for whole, now and then",
+            },
+            seldom=("cut-body",),
+        ),
     ),
     requirements=(f"pyuwsgi; {WITH_WHEEL}", f"uwsgi; {WITHOUT_WHEEL}"),
     trap="no keep-alive, one thread, backlog 100, a log line per request, and SIGTERM reloads",

@@ -12,11 +12,15 @@ from typing import Any
 
 from servers.capabilities import COMMA, Capabilities
 from servers.framing import doubt, need
+from servers.hardening import Holes
 from servers.spec import BACKLOG, IDLE_S, Server
+
+HOLES = Holes(as_shipped=Holes({"cl-te": "both framings: the hidden request is served"}))
 
 SERVER = Server(
     name="waitress",
     summary="an I/O thread and a thread pool, buffered",
+    holes=HOLES,
     bottle="waitress",
     requirements=("waitress",),
     concurrent=16,

@@ -15,11 +15,23 @@ from typing import Any
 
 from servers.capabilities import Capabilities
 from servers.framing import StrictHead
+from servers.hardening import Holes
 from servers.spec import BACKLOG, Server, family
 
 SERVER = Server(
     name="wsgiref",
     summary="one thread, one request at a time, HTTP/1.0",
+    holes=Holes(
+        as_shipped=Holes(
+            {
+                "two-lengths": "two lines: it is accepted",
+                "length-name": "a space or a tab before the colon: it is accepted",
+                "unknown-coding": "\\x0bchunked: it is accepted",
+                "control-bytes": "CR: the byte makes a header",
+                "version": "an error page without a status line",
+            }
+        )
+    ),
     bottle="wsgiref",
     concurrent=1,
     trap="backlog 5: of a burst, the sixth client waits a second or more to be let in",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from bench.interpreters import ALIASES, Interpreter
 from bench.inventory import Entry, found_here, inventory, print_inventory
 from bench.locks import LOCK, pinned
 from servers import SERVERS
-from servers.spec import NEEDS_PYTHON_3, PY2
+from servers.spec import AS_SHIPPED, EQUAL, NEEDS_PYTHON_3, PY2
 from tests.verbs import bench
 
 CPYTHON = ALIASES["cpython"]
@@ -51,6 +52,23 @@ def test_the_table_is_for_reading(entries: dict[str, Entry]) -> None:
     assert any(line.startswith("meinheld: not on pypy-3.11: ") for line in lines)
     assert "wsgiref: no keep-alive: it answers in HTTP/1.0" in lines
     assert not any(NEEDS_PYTHON_3 in line for line in lines)
+    marks = {line.split()[0]: line.split()[1] for line in lines if len(line.split()) > 1}
+    assert marks["bjoern"] == "!"
+    assert marks["mod-wsgi"] != "!"
+    assert any(line.startswith("bjoern: must not stand at the edge") for line in lines)
+
+
+def test_the_mark_of_a_track(entries: dict[str, Entry]) -> None:
+    """What the equal track cures and the shipped one does not is told of that one; so is a cure."""
+    sink, one = io.StringIO(), entries["waitress"]
+    shipped = replace(one, name="shipped", edge={EQUAL: "", AS_SHIPPED: "must not: it breaks X"})
+    cured = replace(one, name="cured", edge={EQUAL: "must not: it breaks Y", AS_SHIPPED: ""})
+    print_inventory([shipped, cured], Console(file=sink, width=120))
+    lines = sink.getvalue().splitlines()
+    marks = [line.split()[:2] for line in lines[1:3]]
+    assert marks == [["shipped", "s"], ["cured", "!"]]
+    assert "shipped: as shipped it must not: it breaks X" in lines
+    assert "cured: as shipped it may stand at the edge" in lines
 
 
 def test_for_a_program_to_read(tmp_path: Path) -> None:

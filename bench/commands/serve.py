@@ -56,7 +56,7 @@ def serve(options: argparse.Namespace) -> int:
     )
     argv = server.argv(server, launch)
     added = {"PYTHONPATH": str(ROOT), **server.env, **settings}
-    if warning := server.holes.warning:
+    if warning := server.holes_on(track).warning:
         print(f"{server.name} {warning} (docs/servers.md)", file=sys.stderr, flush=True)
     print(f"cd {shlex.quote(str(ROOT))} && {command_line(argv, added)}", flush=True)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # CPython's own choice would be inherited

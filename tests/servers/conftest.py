@@ -10,7 +10,7 @@ import contextlib
 import functools
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,8 @@ from bench.model import TargetError
 from bench.processes import Process, free_port, start, wait_ready
 from bench.upstream import start_upstream
 from servers import SERVERS
-from servers.spec import Launch, Server
+from servers.hardening import Holes
+from servers.spec import EQUAL, Launch, Server
 from tests.servers.wire import HOST
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,10 +33,11 @@ READ_TIMEOUT_S = 1.5  # the app's patience with its upstream: what a 504 takes
 
 @dataclass(frozen=True)
 class Pair:
-    """A server on an interpreter, both by name."""
+    """A server on an interpreter, both by name, as it is started on a track."""
 
     name: str
     interpreter: str
+    track: str = EQUAL
 
     @property
     def server(self) -> Server:
@@ -54,13 +56,18 @@ class Pair:
 
     def why_not(self, capability: str) -> str:
         can = self.server.capabilities
-        return can.why_not(capability, self.interpreter, self.family, self.version)
+        return can.of(capability, self.interpreter, self.family, self.version)
+
+    @property
+    def holes(self) -> Holes:
+        return self.server.holes_on(self.track)
 
     def hole(self, rule: str) -> str:
-        return self.server.holes.of(rule, self.interpreter, self.family, self.version)
+        return self.holes.of(rule, self.interpreter, self.family, self.version)
 
     def __str__(self) -> str:
-        return f"{self.name}-{self.interpreter}"
+        track = "" if self.track == EQUAL else f"-{self.track}"
+        return f"{self.name}-{self.interpreter}{track}"
 
 
 @dataclass(frozen=True)
@@ -82,9 +89,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """`pair`: every server on every interpreter; its tests run together."""
+    """`pair`: every server on every interpreter; its tests run together.
+
+    Of a module with `HELD_TRACKS` on each of those tracks that the server has.
+    """
     if "pair" in metafunc.fixturenames:
-        found = pairs(bool(metafunc.config.getoption("--every-interpreter")))
+        every = bool(metafunc.config.getoption("--every-interpreter"))
+        tracks = getattr(metafunc.module, "HELD_TRACKS", (EQUAL,))
+        found = [
+            replace(one, track=track)
+            for one in pairs(every)
+            for track in tracks
+            if track not in one.server.no_track
+        ]
         metafunc.parametrize("pair", found, ids=str, scope="module", indirect=True)
 
 
@@ -134,7 +151,7 @@ def launched(
     if isinstance(environment, TargetError):
         give_up(pair, environment)
     assert isinstance(environment, Environment)
-    launch = Launch(str(environment.python), HOST, port, workers)
+    launch = Launch(str(environment.python), HOST, port, workers, track=pair.track)
     env = {"PATH": os.environ["PATH"], "HOME": str(log.parent), "PYTHONPATH": str(ROOT)}
     env |= {"ONEHOP_SERVERS": os.environ.get("ONEHOP_SERVERS", ""), "ONEHOP_ENV_FILE": ""}
     env |= {**pair.server.env, **settings}

@@ -9,8 +9,9 @@ import pytest
 
 from bench.capability_table import PAGE, page
 from servers import SERVERS
-from servers.capabilities import Capabilities, In, Why
+from servers.capabilities import Capabilities
 from servers.spec import Server
+from servers.statements import In, Why
 
 WORKS = Capabilities(websocket=True)
 STOPS = Capabilities(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from bench.capability_table import page
-from servers.capabilities import Capabilities, In
+from servers.capabilities import Capabilities
 from servers.spec import Server
+from servers.statements import In
 from servers.versions import ALL, Versions
 
 OLD = Capabilities({"pipelining": In(Versions(before="27.0"), "it waits")}, websocket=True)
@@ -36,8 +37,8 @@ def test_a_reader_sees_the_span() -> None:
 def test_a_server_is_asked_by_its_version() -> None:
     """What an older one cannot is no word against a newer one."""
     where = ("pipelining", "cpython-3.11", "cpython")
-    assert OLD.why_not(*where, "26.2.0") == OLD.why_not(*where, "") == "it waits"
-    assert OLD.why_not(*where, "27.0.0") == ""
+    assert OLD.of(*where, "26.2.0") == OLD.of(*where, "") == "it waits"
+    assert OLD.of(*where, "27.0.0") == ""
 
 
 def test_the_table_says_the_span() -> None:
