@@ -127,7 +127,6 @@ class RoundRecord:
     blocks: tuple[BlockRecord, ...] = ()
     commands: tuple[tuple[str, ...], ...] = ()  # exact argv of every process of the hop
     spread: tuple[int, ...] = ()  # requests that each backend passed on, in the order of its port
-    versions: dict[str, str] = field(default_factory=dict)
     disturber: str = ""  # the other program that used most of our cores, where it could be named
     memory: dict[str, MemoryUse] = field(default_factory=dict)  # of the hop, by kind of process
 

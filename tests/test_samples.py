@@ -59,7 +59,6 @@ RECORD = RoundRecord(
     warm=WarmCurve(1, True, (WarmPoint(100, 0.2, 1.25, 500.0),)),
     blocks=(BLOCK,),
     commands=(("python", "-m", "waitress"), ("nginx", "-c", "nginx.conf")),
-    versions={"waitress": "3.0.2"},
 )
 FAILED = RoundRecord(CELL, 2, 1, "", Verdict.TARGET_FAILED, "it died", "give it memory")
 

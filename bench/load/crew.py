@@ -34,11 +34,10 @@ class CrewUser(User):
 
 
 class Crew:
-    """As many users as were ever asked for, and Locust's environment around them."""
+    """As many users as were ever asked for, in Locust's hands."""
 
     def __init__(self) -> None:
-        self.environment = Environment(user_classes=[CrewUser])
-        self._runner = self.environment.create_local_runner()
+        self._runner = Environment(user_classes=[CrewUser]).create_local_runner()
 
     def grow(self, users: int) -> None:
         """Have at least that many users waiting for jobs."""

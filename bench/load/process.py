@@ -29,8 +29,6 @@ from bench.load.protocol import (
     Ready,
     Save,
     Saved,
-    Statistics,
-    Written,
     line,
 )
 from bench.model import HarnessError, Load, PathName, UserError
@@ -119,15 +117,6 @@ class LoadProcess:
         Raises UserError when the disk is full.
         """
         return self._ask(Save(str(file.resolve())), Saved, 60.0)
-
-    def write_statistics(self, prefix: Path) -> list[Path]:
-        """Write Locust's own view of all measured blocks so far: PREFIX_stats.csv and
-        PREFIX_failures.csv, PREFIX.html.
-
-        Raises UserError when they cannot be written.
-        """
-        written = self._ask(Statistics(str(prefix.resolve())), Written, 60.0)
-        return [Path(file) for file in written.files]
 
     def _ask(self, command: Message, answer: type[Answer], deadline_s: float) -> Answer:
         pipe = self.process.popen.stdin

@@ -42,12 +42,6 @@ class Save(Message, frozen=True):
     file: str
 
 
-class Statistics(Message, frozen=True):
-    """Write Locust's statistics of all measured blocks so far. Answer: Written."""
-
-    prefix: str  # of the files' paths
-
-
 class Quit(Message, frozen=True):
     """End; there is no answer. So does the end of standard input."""
 
@@ -92,12 +86,6 @@ class Saved(Message, frozen=True):
     bytes: int
 
 
-class Written(Message, frozen=True):
-    """Files are written."""
-
-    files: list[str]
-
-
 class Failed(Message, frozen=True):
     """The command did not succeed. `fault`: whose it was, which says what is raised."""
 
@@ -105,8 +93,8 @@ class Failed(Message, frozen=True):
     fault: str = "harness"  # or "user"
 
 
-Command = Prepare | Block | Save | Statistics | Quit
-Reply = Ready | BlockDone | Saved | Written | Failed
+Command = Prepare | Block | Save | Quit
+Reply = Ready | BlockDone | Saved | Failed
 
 COMMANDS = msgspec.json.Decoder(Command)
 REPLIES = msgspec.json.Decoder(Reply)

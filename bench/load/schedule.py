@@ -39,8 +39,3 @@ def _poisson(rng: np.random.Generator, rate: float, seconds: float) -> NDArray[A
     """Given their number, a Poisson process's arrivals are uniform (Ross, 'Introduction to
     Probability Models', theorem 5.2)."""
     return np.sort(rng.uniform(0.0, seconds, rng.poisson(rate * seconds)))
-
-
-def share(offsets: NDArray[np.int64], index: int, of: int) -> NDArray[np.int64]:
-    """What generator number `index` of `of` sends: the shares together are the whole schedule."""
-    return offsets[index::of]

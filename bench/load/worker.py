@@ -1,6 +1,6 @@
 """Inside the load process: commands in, blocks of load out, samples to disk.
 
-The garbage collector rests while a block runs; Locust's statistics are fed after it.
+The garbage collector rests while a block runs.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from bench.load.calls import Scenario, Target, deck
 from bench.load.client import TIMEOUT_S, Address, Connection
 from bench.load.closed import ClosedLoop
 from bench.load.crew import Crew
-from bench.load.locust_stats import feed, use_fine_buckets, write
 from bench.load.open import OpenLoop
 from bench.load.protocol import (
     COMMANDS,
@@ -36,8 +35,6 @@ from bench.load.protocol import (
     Ready,
     Save,
     Saved,
-    Statistics,
-    Written,
     line,
 )
 from bench.load.recorder import Recorder
@@ -72,8 +69,6 @@ class Worker:
                 return self._block(command)
             case Save():
                 return self._save(command)
-            case Statistics():
-                return self._write_statistics(command)
         raise HarnessError(f"no such command: {command}")
 
     def _prepare(self, command: Prepare) -> Ready:
@@ -132,9 +127,7 @@ class Worker:
             gc.enable()
         stolen_s = _steal_s() - stolen_s
         rows = self._recorder.rows(first_row)
-        if command.measured:
-            feed(self._crew.environment, rows, self._calls)
-        else:
+        if not command.measured:
             self._recorder.truncate(first_row)
         times = censored(rows["latency_ns"], rows["error"] == 0)
         verified = int(np.count_nonzero(rows["error"] == 0))
@@ -164,13 +157,6 @@ class Worker:
         size = write_samples(Path(command.file), rows, self._calls)
         self._recorder.truncate()
         return Saved(len(rows), size)
-
-    def _write_statistics(self, command: Statistics) -> Written:
-        try:
-            files = write(self._crew.environment, Path(command.prefix))
-        except OSError as error:
-            raise UserError(f"cannot write {error.filename}: {error.strerror}") from error
-        return Written([str(file) for file in files])
 
 
 def _opened(connections: list[Connection]) -> tuple[int, int]:
@@ -202,7 +188,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.load")
     parser.add_argument("--seed", type=int, default=0, help="of the order of a scenario's calls")
     raise_files()
-    use_fine_buckets()
     worker = Worker(parser.parse_args().seed)
     # Replies have the real standard output for themselves; what else prints goes to the log.
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)

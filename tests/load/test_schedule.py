@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bench.load.schedule import offsets_ns, share
+from bench.load.schedule import offsets_ns
 from bench.model import Arrivals
 
 SEEDS = range(8)
@@ -72,13 +72,3 @@ def test_poisson_numbers_vary_as_their_mean() -> None:
     counts = [len(offsets_ns("poisson", 500, 0.2, (seed,))) for seed in range(500)]
     assert np.mean(counts) == pytest.approx(100, rel=0.02)
     assert np.var(counts) == pytest.approx(100, rel=0.2)
-
-
-@EITHER
-@pytest.mark.parametrize("of", [1, 2, 5])
-def test_shares_make_the_whole(arrivals: Arrivals, of: int) -> None:
-    """Every arrival is sent by one generator, and by one only."""
-    whole = offsets_ns(arrivals, 500, 1.0, (1,))
-    parts = [share(whole, index, of) for index in range(of)]
-    assert sorted(np.concatenate(parts).tolist()) == whole.tolist()
-    assert max(map(len, parts)) - min(map(len, parts)) <= 1
