@@ -9,7 +9,8 @@ from __future__ import annotations
 import argparse
 import sys
 from argparse import SUPPRESS
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from bench.masking import masked
@@ -18,6 +19,7 @@ from bench.options import names, number, port, text, whole
 from bench.plan import DIMENSIONS
 from servers.spec import EQUAL
 
+Declare = Callable[[argparse.ArgumentParser], None]
 SEED = whole(0, 2**63 - 1)
 CROWD = whole(1, 256)  # of processes
 FAULTS_RATE = number(1, 500)  # requests/s; times the client's timeout, what may be open at once
@@ -72,42 +74,78 @@ def _parser(
     kind: type[_Parser],
 ) -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
     top = kind(prog="python -m bench", description="What does one more hop cost?")
-    verbs = top.add_subparsers(required=True, metavar="VERB")
+    found = top.add_subparsers(required=True, metavar="VERB")
+    for verb in _VERBS:
+        grammar = found.add_parser(verb.name, help=verb.help)
+        verb.declare(grammar)
+        grammar.set_defaults(verb=verb.function)
+    return top, found.choices
 
-    run = verbs.add_parser("run", help="measure and write the report")
+
+@dataclass(frozen=True)
+class _Verb:
+    """`function`: module.function of bench.commands, imported when it is wanted; `declare` gives a
+    parser its options."""
+
+    name: str
+    function: str
+    help: str
+    declare: Declare
+
+
+_VERBS: list[_Verb] = []  # in the order of the help
+
+
+def _verb(name: str, function: str, help: str) -> Callable[[Declare], Declare]:
+    """Declares a verb: what it decorates gives its parser the options."""
+
+    def declared(declare: Declare) -> Declare:
+        _VERBS.append(_Verb(name, function, help, declare))
+        return declare
+
+    return declared
+
+
+@_verb("run", "measure.run", "measure and write the report")
+def _run(run: argparse.ArgumentParser) -> None:
     _selection(run)
     run.add_argument("--list", action="store_true", help="show every name there is, and end")
     run.add_argument("--dry-run", action="store_true", help="show the plan and its time, and end")
     run.add_argument("--resume", type=text, metavar="RUN", help="go on with a run that was ended")
     _wait(run)
-    run.set_defaults(verb="measure.run")
 
-    plan = verbs.add_parser("plan", help="show what a run would do")
+
+@_verb("plan", "measure.plan", "show what a run would do")
+def _plan(plan: argparse.ArgumentParser) -> None:
     _selection(plan)
-    plan.set_defaults(verb="measure.plan")
 
-    report = verbs.add_parser("report", help="write a run's report again from its samples")
+
+@_verb("report", "measure.report", "write a run's report again from its samples")
+def _report(report: argparse.ArgumentParser) -> None:
     report.add_argument(
         "run", type=text, nargs="?", default="latest", help="its id or folder (latest)"
     )
-    report.set_defaults(verb="measure.report")
 
-    compare = verbs.add_parser("compare", help="say what changed between two runs")
+
+@_verb("compare", "judge.compare", "say what changed between two runs")
+def _compare(compare: argparse.ArgumentParser) -> None:
     compare.add_argument("before", type=text, metavar="RUN_A")
     compare.add_argument("after", type=text, metavar="RUN_B")
     compare.add_argument("--threshold", type=number(0, 100), default=0.05, help="share (0.05)")
     compare.add_argument("--force", action="store_true", help="compare different machines too")
     compare.add_argument("--json", action="store_true")
-    compare.set_defaults(verb="judge.compare")
 
-    calibrate = verbs.add_parser("calibrate", help="hold the instrument to the truth")
+
+@_verb("calibrate", "judge.calibrate", "hold the instrument to the truth")
+def _calibrate(calibrate: argparse.ArgumentParser) -> None:
     calibrate.add_argument("--short", action="store_true", help="this machine's floor, in seconds")
     calibrate.add_argument("--only", type=names, default=(), metavar="A,B", help="checks")
     calibrate.add_argument("--seed", type=SEED, default=1)
     _wait(calibrate)
-    calibrate.set_defaults(verb="judge.calibrate")
 
-    faults = verbs.add_parser("faults", help="what is lost when something breaks under load")
+
+@_verb("faults", "faults.faults", "what is lost when something breaks under load")
+def _faults(faults: argparse.ArgumentParser) -> None:
     faults.add_argument("--balancers", type=names, default=(), metavar="A,B+default", help="all")
     faults.add_argument("--faults", type=names, default=(), metavar="A,B", help="all")
     faults.add_argument(
@@ -119,9 +157,10 @@ def _parser(
     )
     faults.add_argument("--seed", type=SEED, default=1, help="of the arrivals (1)")
     _wait(faults)
-    faults.set_defaults(verb="faults.faults")
 
-    profile = verbs.add_parser("profile", help="where a hop's CPU time goes: a flame graph")
+
+@_verb("profile", "profile.profile", "where a hop's CPU time goes: a flame graph")
+def _profile(profile: argparse.ArgumentParser) -> None:
     profile.add_argument("--server", type=text, default="waitress")
     profile.add_argument("--interpreter", type=text, default="cpython")
     profile.add_argument("--client", type=text, default=DEFAULT_CLIENT, help=f"({DEFAULT_CLIENT})")
@@ -132,16 +171,18 @@ def _parser(
         "--seconds", type=number(1, 60), default=5.0, help="of each measurement (5)"
     )
     _wait(profile)
-    profile.set_defaults(verb="profile.profile")
 
-    servers = verbs.add_parser("servers", help="list the servers")
+
+@_verb("servers", "servers.servers", "list the servers")
+def _servers(servers: argparse.ArgumentParser) -> None:
     servers.add_argument(
         "--interpreters", type=names, default=(), metavar="A,B", help="all that are found here"
     )
     servers.add_argument("--json", action="store_true")
-    servers.set_defaults(verb="servers.servers")
 
-    one = verbs.add_parser("serve", help="one server with the app, in the foreground")
+
+@_verb("serve", "serve.serve", "one server with the app, in the foreground")
+def _serve(one: argparse.ArgumentParser) -> None:
     one.add_argument("--server", type=text, required=True)
     one.add_argument("--interpreter", type=text, default="cpython")
     one.add_argument("--host", type=text, default="127.0.0.1")
@@ -152,9 +193,10 @@ def _parser(
     )
     one.add_argument("--track", type=text, default=EQUAL, help="equal or as-shipped (equal)")
     one.add_argument("--upstream", type=text, metavar="URL", help="the real API (ONEHOP_UPSTREAM)")
-    one.set_defaults(verb="serve.serve")
 
-    locust = verbs.add_parser("locust", help="a stack and Locust's web UI")
+
+@_verb("locust", "web_ui.locust", "a stack and Locust's web UI")
+def _locust(locust: argparse.ArgumentParser) -> None:
     locust.add_argument("--server", type=text, default="waitress")
     locust.add_argument("--interpreter", type=text, default="cpython")
     locust.add_argument("--balancer", type=text, help="nginx, nginx+default, haproxy/least-conn")
@@ -166,8 +208,6 @@ def _parser(
     )
     locust.add_argument("--web-port", type=port, default=8089)
     _wait(locust)
-    locust.set_defaults(verb="web_ui.locust")
-    return top, verbs.choices
 
 
 class _Profiles:
