@@ -12,7 +12,8 @@ import pkgutil
 from servers.spec import Server
 
 _NO_SERVERS = (
-    *("spec", "statements", "capabilities", "framing", "hardening", "versions", "__main__"),
+    *("spec", "statements", "capabilities", "hardening", "versions", "__main__"),
+    *("framing", "strict_asgi", "strict_uvicorn"),
 )
 
 __path__ += filter(None, os.environ.get("ONEHOP_SERVERS", "").split(os.pathsep))

@@ -82,9 +82,8 @@ def framed(lengths: "list[bytes]", codings: "list[bytes]", old: bool = False) ->
     return ""
 
 
-def doubt_of_fields(fields: "Iterable[tuple[bytes, bytes]]", version: str = "1.1") -> str:
-    """As `doubt`, of what a parser has left: the framing fields of ASGI's headers, names in
-    lower case, which were checked for their bytes."""
+def doubt_of_fields(fields: "Iterable[tuple[bytes, bytes]]", old: bool = False) -> str:
+    """As `framed`, of headers whose bytes a parser has checked, their names in lower case."""
     lengths: list[bytes] = []
     codings: list[bytes] = []
     for name, value in fields:
@@ -92,7 +91,7 @@ def doubt_of_fields(fields: "Iterable[tuple[bytes, bytes]]", version: str = "1.1
             lengths.append(value)
         elif name == b"transfer-encoding":
             codings.append(value)
-    return framed(lengths, codings, version == "1.0") if lengths or codings else ""
+    return framed(lengths, codings, old) if lengths or codings else ""
 
 
 def _host(target: bytes, minor: bytes, hosts: "list[bytes]") -> str:

@@ -147,13 +147,13 @@ def test_long_heads_end() -> None:
         doubt(b"GET / HTTP/1.1\r\nHost: h\r\n" + filling * (MAX_HEAD // len(filling)) + b"\0")
 
 
-def test_fields_of_asgi() -> None:
+def test_fields() -> None:
     """The framing fields alone, as a parser has left them."""
     length, chunked = (b"content-length", b"5"), (b"transfer-encoding", b"chunked")
     assert doubt_of_fields([length]) == doubt_of_fields([chunked]) == doubt_of_fields([]) == ""
     assert doubt_of_fields([chunked, (b"x", b"y"), length])
     assert doubt_of_fields([length, length])
-    assert doubt_of_fields([chunked], "1.0")
+    assert doubt_of_fields([chunked], old=True)
 
 
 def test_a_head_is_read_no_further_than_it_goes() -> None:
