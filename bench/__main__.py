@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import json
 import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from bench.cache import keep_fonts
 from bench.disk import disk_fault
 from bench.interrupts import end_by_signals
-from bench.letters import degrade_letters, shown
+from bench.letters import degrade_letters, one_line, shown
 from bench.masking import MASK, masked
 from bench.model import HarnessError, TargetError, UserError
 from bench.streams import outlive_the_terminal
@@ -47,10 +48,10 @@ def _run(arguments: Sequence[str]) -> int:
     try:
         from bench.arguments import parse
         from bench.effects import check_effects
-    except (TypeError, SyntaxError, ImportError) as error:
-        if not (folders := os.environ.get("ONEHOP_SERVERS")):
+    except TypeError as error:  # an import that failed leaves no module: it was the scan's own word
+        if not (folders := os.environ.get("ONEHOP_SERVERS")) or "servers" in sys.modules:
             raise
-        raise UserError(f"ONEHOP_SERVERS={folders}: {error}") from error
+        raise UserError(f"ONEHOP_SERVERS={folders}: {one_line(str(error))}") from error
     options = parse(_revealed(arguments))
     check_effects(options.verb, options.given)
     return int(_verb(options.verb)(options))
@@ -58,7 +59,10 @@ def _run(arguments: Sequence[str]) -> int:
 
 def _revealed(arguments: Sequence[str]) -> list[str]:
     """What noxfile.py hid from its own log, in the place of what it showed instead."""
-    hidden = json.loads(os.environ.pop("ONEHOP_HIDDEN", "[]"))
+    try:
+        hidden = msgspec.json.decode(os.environ.pop("ONEHOP_HIDDEN", "[]"), type=list[str])
+    except (ValueError, RecursionError) as error:
+        raise UserError("ONEHOP_HIDDEN is set, and not by nox: unset it") from error
     return [hidden.pop(0) if hidden and MASK in word else word for word in arguments]
 
 

@@ -54,9 +54,9 @@ def miscounted(facts: Facts) -> str:
 def repeated(facts: Facts) -> str:
     """How much more the hop asked than it was asked."""
     blocks = _counted(facts, "proxied")
-    if (seen := _seen(blocks)) <= _most(facts, blocks):
-        return ""
     asked = sum(len(block.verified) for block in blocks)
+    if (seen := _seen(blocks)) <= _most(facts, blocks) or not asked:
+        return ""
     return f"the hop asked the upstream {seen / asked:.2f} times for each request (it repeats some)"
 
 

@@ -15,7 +15,7 @@ import contextlib
 import os
 import secrets
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from bench import schema
 from bench.disk import explained
 from bench.disturbance import Seen
+from bench.letters import one_line
 from bench.model import (
     Cell,
     HarnessError,
@@ -40,7 +41,7 @@ from bench.model import (
     Verdict,
     WarmCurve,
 )
-from bench.schema import check_schema, numbered, pretty
+from bench.schema import Unreadable, decoded, numbered, pretty, read_json
 from bench.selection import Selection
 
 RESULTS = Path("results")
@@ -185,15 +186,9 @@ def find_run(results: Path, name: str = "latest") -> Path:
 
 def open_run(folder: Path) -> Run:
     """What run.json says. Raises UserError when there is none or it is not ours."""
-    file = folder / "run.json"
-    try:
-        content = file.read_bytes()
-        check_schema(content, file, schema.RUN)
-        return msgspec.json.decode(content, type=Run)
-    except OSError as error:
-        raise UserError(f"{folder} holds no run: {error.strerror}: {file.name}") from error
-    except msgspec.DecodeError as error:
-        raise UserError(f"{file} cannot be read: {error}") from error
+    run = read_json(folder / "run.json", Run, schema.RUN, f"{folder} holds no run")
+    _believed(folder / "run.json", run.started, (run.seed, run.duration_s))
+    return run
 
 
 def write_run(folder: Path, run: Run) -> None:
@@ -208,13 +203,22 @@ def write_selection(folder: Path, selection: Selection) -> None:
 
 def read_selection(folder: Path) -> Selection:
     """What the run of `folder` was asked for. Raises UserError when that is not known."""
-    file = folder / "selection.json"
-    try:
-        content = file.read_bytes()
-        check_schema(content, file, schema.RUN)
-        return msgspec.json.decode(content, type=Selection)
-    except (OSError, msgspec.DecodeError) as error:
-        raise UserError(f"{folder} cannot be resumed: {error}") from error
+    lost = f"{folder} cannot be resumed: what it was asked for is not known"
+    selection = read_json(folder / "selection.json", Selection, schema.RUN, lost)
+    _believed(folder / "selection.json", "", (selection.seed,))
+    return selection
+
+
+def _believed(file: Path, started: str, amounts: Iterable[float]) -> None:
+    """Raises Unreadable for what no run of ours writes: another time than ISO 8601's, a negative
+    amount."""
+    if started:
+        try:
+            datetime.fromisoformat(started)
+        except ValueError as error:
+            raise Unreadable(f"{file} cannot be read: no time: {started!r:.80}") from error
+    if any(amount < 0 for amount in amounts):
+        raise Unreadable(f"{file} cannot be read: a seed, count or time below zero")
 
 
 def samples_file(folder: Path, cell: Cell, number: int) -> Path:
@@ -243,41 +247,67 @@ def write_samples(file: Path, rows: NDArray[Any], calls: tuple[str, ...] = ()) -
     return _write(file, sink.getvalue())
 
 
+class _Names(msgspec.Struct):
+    """What the numbers of a samples file stand for; older files say less."""
+
+    calls: tuple[str, ...] = ()
+    paths: tuple[str, ...] = PATHS
+    errors: tuple[str, ...] = ERRORS
+
+
 def read_samples(file: Path) -> NDArray[Any]:
-    """Rows of SAMPLE. Raises HarnessError when the file is missing or broken, UserError when it is
-    of a newer schema."""
-    try:
+    """Rows of SAMPLE. Raises UserError when the file is missing, broken, or of a newer schema."""
+    with _whole(file):
         table = pq.read_table(file, memory_map=False)
         names = _names_of(table.schema.metadata, file)
         rows = np.empty(table.num_rows, SAMPLE)
         for name in SAMPLE.names or ():
-            rows[name] = table[name].to_numpy()
-    except (OSError, KeyError, msgspec.DecodeError, pa.ArrowException) as error:
-        raise HarnessError(f"{file} cannot be read: {error}") from error
-    for column, ours in (("path", PATHS), ("error", ERRORS)):
-        theirs = names[column + "s"]
-        if theirs != ours[: len(theirs)]:  # the file says what its numbers mean, not this version
-            rows[column] = np.array([ours.index(one) for one in theirs], SAMPLE[column])[
-                rows[column]
-            ]
+            rows[name] = _whole_numbers(table[name], SAMPLE[name])
+        _renumber(rows, "path", names.paths, PATHS)
+        _renumber(rows, "error", names.errors, ERRORS)
+        if names.calls:
+            _renumber(rows, "call", names.calls, names.calls)
     return rows
 
 
-def _names_of(metadata: Mapping[bytes, bytes] | None, file: Path) -> dict[str, tuple[str, ...]]:
-    """What the numbers of a samples file stand for: its calls, paths and errors."""
+@contextlib.contextmanager
+def _whole(file: Path) -> Iterator[None]:
+    """What is within reads a samples file: its faults are the file's."""
+    try:
+        yield
+    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
+        why = f"{file} cannot be read: {one_line(str(error))}"
+        raise UserError(f"{why}; without the file its round is left out") from error
+
+
+def _whole_numbers(column: pa.ChunkedArray, wanted: np.dtype[Any]) -> NDArray[Any]:
+    """Raises ValueError for a column of another type, or with values that it cannot hold."""
+    if not pa.types.is_integer(column.type) or column.null_count:
+        raise ValueError(f"{column.type} in place of {wanted}")
+    return np.asarray(column.cast(pa.from_numpy_dtype(wanted)))
+
+
+def _renumber(rows: NDArray[Any], column: str, theirs: Sequence[str], ours: Sequence[str]) -> None:
+    """The column in this version's numbers: the file says what its own mean.
+
+    Raises ValueError for one that has no meaning.
+    """
+    numbers = rows[column]
+    if numbers.size and numbers.max() >= len(theirs):
+        raise ValueError(f"{column} {numbers.max()} has no meaning among {len(theirs)}")
+    if theirs != ours[: len(theirs)]:
+        rows[column] = np.array([ours.index(one) for one in theirs], SAMPLE[column])[numbers]
+
+
+def _names_of(metadata: Mapping[bytes, bytes] | None, file: Path) -> _Names:
     known = (metadata or {}).get(b"onehop", b"{}")
-    check_schema(known, file, schema.SAMPLES)
-    said = msgspec.json.decode(known)
-    names = {"calls": (), "paths": PATHS, "errors": ERRORS}
-    return {name: tuple(said.get(name, default)) for name, default in names.items()}
+    return decoded(known, _Names, schema.SAMPLES, file)
 
 
 def read_call_names(file: Path) -> tuple[str, ...]:
-    """The names behind the call index of a samples file. Raises HarnessError when it is broken."""
-    try:
-        return _names_of(pq.read_schema(file).metadata, file)["calls"]
-    except (OSError, KeyError, msgspec.DecodeError, pa.ArrowException) as error:
-        raise HarnessError(f"{file} cannot be read: {error}") from error
+    """The names behind the call index of a samples file. Raises UserError when it is broken."""
+    with _whole(file):
+        return _names_of(pq.read_schema(file).metadata, file).calls
 
 
 def write_file(file: Path, content: bytes) -> None:
@@ -311,17 +341,23 @@ def finished_rounds(folder: Path) -> set[tuple[Cell, int]]:
 
 def _read_round(file: Path) -> RoundRecord | None:
     try:
-        content = file.read_bytes()
-        check_schema(content, file, schema.RUN)
-        record = msgspec.json.decode(content, type=RoundRecord)
+        record = read_json(file, RoundRecord, schema.RUN)
+        _believed(file, record.started, _amounts(record))
         if record.blocks:
             pq.read_metadata(file.with_suffix(".parquet"))
-    except (OSError, msgspec.DecodeError, pa.ArrowException) as error:
+    except (Unreadable, OSError, pa.ArrowException) as error:
         warnings.warn(
             f"{file} is left out, its round counts as not measured: {error}", stacklevel=3
         )
         return None
     return record
+
+
+def _amounts(record: RoundRecord) -> Iterator[float]:
+    for block in record.blocks:
+        yield from (block.index, block.seconds, block.requests, block.errors)
+    for point in record.warm.points if record.warm else ():
+        yield from (point.requests, point.seconds, point.p50_ms or -1)
 
 
 def _write(file: Path, content: bytes | pa.Buffer) -> int:

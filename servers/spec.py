@@ -9,8 +9,8 @@ at all. As shipped is what Bottle's `run(server=…)` gives, or the server's own
 
 import socket
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
-from typing import Callable, Optional
+from dataclasses import MISSING, Field, dataclass, field, fields
+from typing import Any, Callable, Optional
 
 from servers.capabilities import Capabilities
 from servers.hardening import NO_HOLES, Holes
@@ -135,6 +135,15 @@ class Server:
     system: tuple[str, ...] = ()
     programs: tuple[str, ...] = ()
 
+    def mistyped(self) -> str:
+        """The first field that is of another type than its default, in words; else empty."""
+        for one in fields(self):
+            value = getattr(self, one.name)
+            inner = value if isinstance(value, (tuple, Mapping)) else ()
+            if not isinstance(value, _types(one)) or not all(isinstance(x, str) for x in inner):
+                return f"{one.name}={value!r} is not what servers.spec.Server wants there"
+        return ""
+
     def standing(self, packages: Collection[str]) -> str:
         """The one of these packages whose version stands for the server."""
         return self.wheel if self.wheel in packages else self.distribution
@@ -155,3 +164,14 @@ class Server:
         if interpreter == PY2 and PY2 not in self.unsupported:
             return NEEDS_PYTHON_3
         return self.unsupported.get(interpreter, self.unsupported.get(family, ""))
+
+
+def _types(one: "Field[Any]") -> tuple[type, ...]:
+    """What a field of Server may be, by its default."""
+    if one.name in ("concurrent", "idle_s"):
+        return (int, float, type(None))
+    if callable(one.default):
+        return (Callable,)  # type: ignore[return-value]  # isinstance takes it
+    if one.default_factory is not MISSING:
+        return (Mapping,)
+    return (str,) if one.default is MISSING else (type(one.default),)

@@ -149,14 +149,57 @@ def test_letters_that_cannot_be_shown(env: dict[str, str], tmp_path: Path) -> No
     assert (mistake.returncode, mistake.stderr.count(b"\n")) == (2, 1)
 
 
-def test_a_folder_of_servers_that_is_broken(tmp_path: Path) -> None:
-    """A file of the user's own that is no server is the user's mistake, in one line."""
+SPEC = "from servers.spec import Server\n"
+BROKEN = {
+    "SERVER = 3": "must hold SERVER = Server(name='mine', …)",
+    f"{SPEC}SERVER = Server('other', '')": "must hold SERVER",
+    f"{SPEC}SERVER = Server('mine', 3)": "summary=3 is not what",
+    f"{SPEC}SERVER = Server('mine', '', 'flask')": "requirements='flask' is not",
+    f"{SPEC}SERVER = Server('mine', '', (1,))": "requirements=(1,) is not",
+    f"{SPEC}SERVER = Server('mine', '', argv='mine')": "argv='mine' is not",
+    f"{SPEC}SERVER = Server('mine', '', idle_s='1')": "idle_s='1' is not",
+    "SERVER =": "SyntaxError: invalid syntax",
+    "import nowhere_to_be_found": "ModuleNotFoundError: No module named 'nowhere_to_be_found'",
+    "1 / 0": "ZeroDivisionError: division by zero",
+    "raise ValueError('two\\nlines')": "ValueError: two lines",
+    "import sys; sys.exit()": "SystemExit",
+    "import sys; sys.exit(0)": "SystemExit: 0",
+    "def f(): f()\nf()": "RecursionError: maximum recursion depth",
+}
+
+
+@pytest.mark.parametrize("text", BROKEN)
+def test_a_file_of_servers_that_is_broken(text: str, tmp_path: Path) -> None:
+    """A file of the user's own that is no server, or that fails or ends the process when it is
+    read, is the user's mistake: one line that names the file, status 2."""
     (tmp_path / "servers").mkdir()
-    (tmp_path / "servers/mine.py").write_text("SERVER = 3\n")
-    ended = bench("run", "--list", cwd=tmp_path, env={"ONEHOP_SERVERS": str(tmp_path / "servers")})
-    assert ended.returncode == 2
-    assert "ONEHOP_SERVERS" in ended.stderr
+    (tmp_path / "servers/mine.py").write_text(text)
+    told = servers_of(tmp_path / "servers", tmp_path)
+    assert f"{tmp_path}/servers/mine.py" in told
+    assert BROKEN[text] in told
+
+
+def test_folders_of_servers_that_would_do_nothing(tmp_path: Path) -> None:
+    """One that is not there, and a file that the project's own of the same name hides."""
+    assert servers_of(tmp_path / "nowhere", tmp_path).endswith("/nowhere is no folder\n")
+    (tmp_path / "waitress.py").write_text("")
+    assert "waitress.py has the name of a file of ours" in servers_of(tmp_path, tmp_path)
+
+
+def servers_of(folder: Path, cwd: Path) -> str:
+    ended = bench("run", "--list", cwd=cwd, env={"ONEHOP_SERVERS": str(folder)})
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith(f"onehop: ONEHOP_SERVERS={folder}: ")
     assert ended.stderr.count("\n") == 1
+    return ended.stderr
+
+
+@pytest.mark.parametrize("hidden", ["garbage", "", "3", '{"a": 1}', "[1]", "[" * 100_000])
+def test_a_variable_of_ours_that_is_not_ours(hidden: str, tmp_path: Path) -> None:
+    """What nox hands over in the environment, set by somebody else."""
+    ended = bench("run", "--list", cwd=tmp_path, env={"ONEHOP_HIDDEN": hidden})
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
+    assert ended.stderr.startswith("onehop: ONEHOP_HIDDEN is set, and not by nox")
 
 
 def test_every_verb_is_dispatched() -> None:

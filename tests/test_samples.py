@@ -7,18 +7,18 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from bench.model import (
     Cell,
-    HarnessError,
     Interval,
     QuantileDelta,
     Run,
@@ -30,6 +30,8 @@ from bench.model import (
     WarmPoint,
 )
 from bench.samples import (
+    ERRORS,
+    PATHS,
     SAMPLE,
     BlockRecord,
     RoundRecord,
@@ -46,6 +48,7 @@ from bench.samples import (
     write_samples,
 )
 
+CALLS = ("get-folder", "search")
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 CELL = Cell(StackKey("waitress", "pypy-3.11", "nginx/least-conn:4"), "read", "c16")
 BLOCK = BlockRecord(3, "proxied", 2.01, 900, 1, 0.5, 1.9, 44.5, 0.2, {"reset": 1}, 2, 18)
@@ -64,9 +67,12 @@ FAILED = RoundRecord(CELL, 2, 1, "", Verdict.TARGET_FAILED, "it died", "give it 
 
 
 def rows(count: int = 1000, seed: int = 1) -> np.ndarray[tuple[int], np.dtype[np.void]]:
-    """Random bytes in every field: no value may be lost."""
+    """Random bytes in every field: no value may be lost. An index is one that means something."""
     size = count * SAMPLE.itemsize
-    return np.frombuffer(np.random.default_rng(seed).bytes(size), SAMPLE)
+    found = np.frombuffer(np.random.default_rng(seed).bytes(size), SAMPLE).copy()
+    for name, names in (("call", CALLS), ("path", PATHS), ("error", ERRORS)):
+        found[name] %= len(names)
+    return found
 
 
 @pytest.fixture
@@ -84,7 +90,7 @@ def finish(folder: Path, record: RoundRecord = RECORD) -> Path:
 def test_samples_come_back_bit_for_bit(tmp_path: Path) -> None:
     """Every field of every row survives, whatever its value; the size is said."""
     file = tmp_path / "a" / "x.parquet"
-    size = write_samples(file, rows(), ("get-folder",))
+    size = write_samples(file, rows(), CALLS)
     assert (read_samples(file) == rows()).all()
     assert size == file.stat().st_size
 
@@ -97,7 +103,7 @@ def test_no_samples_is_a_file_too(tmp_path: Path) -> None:
 
 def test_columns_say_their_names_and_units(tmp_path: Path) -> None:
     """Any Parquet reader finds the columns, and the codes' meaning in the metadata."""
-    write_samples(tmp_path / "x.parquet", rows(), ("get-folder", "search"))
+    write_samples(tmp_path / "x.parquet", rows(), CALLS)
     schema = pq.read_schema(tmp_path / "x.parquet")
     assert tuple(schema.names) == SAMPLE.names
     for word in (b"get-folder", b"search", b"short-body", b"proxied"):
@@ -238,8 +244,62 @@ def test_missing_samples_are_not_a_finished_round(folder: Path) -> None:
 def test_broken_samples_are_said(tmp_path: Path) -> None:
     """Reading a broken file is an error with its name, not a traceback of the library."""
     (tmp_path / "x.parquet").write_bytes(b"PAR1 and no more")
-    with pytest.raises(HarnessError, match=r"x\.parquet cannot be read"):
+    with pytest.raises(UserError, match=r"x\.parquet cannot be read: .*its round is left out"):
         read_samples(tmp_path / "x.parquet")
+
+
+def column(name: str, values: object) -> Callable[[pa.Table], pa.Table]:
+    return lambda table: table.set_column(table.schema.names.index(name), name, values)
+
+
+def said(**names: object) -> Callable[[pa.Table], pa.Table]:
+    return lambda table: table.replace_schema_metadata({"onehop": json.dumps(names)})
+
+
+ODD: dict[str, Callable[[pa.Table], pa.Table]] = {
+    "texts": column("status", pa.array(["200", "404"])),
+    "fractions": column("latency_ns", pa.array([0.5, 1.5])),
+    "times": column("intended_ns", pa.array([1, 2], pa.timestamp("ns"))),
+    "holes": column("bytes", pa.array([None, 2], pa.int64())),
+    "lists": column("block", pa.array([[1], [2]])),
+    "negative": column("block", pa.array([-1, 2])),
+    "too-large": column("status", pa.array([70_000, 2])),
+    "an-error-without-a-name": column("error", pa.array([200, 0])),
+    "a-path-without-a-name": column("path", pa.array([2, 0])),
+    "a-call-without-a-name": column("call", pa.array([2, 0])),
+    "missing": lambda table: table.drop_columns(["error"]),
+    "twice": lambda table: table.append_column("error", table["error"]),
+    "names-of-no-error-of-ours": said(errors=["", "evil"]),
+    "names-that-are-a-number": said(paths=3),
+    "names-that-are-a-text": said(calls="get"),
+    "names-that-are-numbers": said(errors=[1, 2]),
+    "names-in-no-json": lambda table: table.replace_schema_metadata({"onehop": b"\xff"}),
+    "names-nested": lambda table: table.replace_schema_metadata({"onehop": "[" * 100_000}),
+    "names-deep": lambda table: table.replace_schema_metadata({"onehop": '{"a":' * 100_000}),
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_odd_samples_are_said(odd: str, tmp_path: Path) -> None:
+    """Columns of another type or range, and names that mean nothing: one line with the file."""
+    file = tmp_path / "x.parquet"
+    write_samples(file, rows(2), CALLS)
+    spoil: Callable[[pa.Table], pa.Table] = ODD[odd]
+    pq.write_table(spoil(pq.read_table(file)), file)
+    with pytest.raises(UserError, match=r"x\.parquet cannot be read: .*") as caught:
+        read_samples(file)
+    assert "\n" not in str(caught.value)
+
+
+def test_samples_in_wider_numbers_are_read(tmp_path: Path) -> None:
+    """Another tool may have written them again: what counts is that every value has its place."""
+    file = tmp_path / "x.parquet"
+    write_samples(file, rows(2), CALLS)
+    wider = pa.schema([(name, pa.int64()) for name in SAMPLE.names or ()])
+    before = read_samples(file)
+    table = pq.read_table(file)
+    pq.write_table(table.cast(wider).replace_schema_metadata(table.schema.metadata), file)
+    assert (read_samples(file) == before).all()
 
 
 def test_a_file_is_replaced_never_rewritten(folder: Path) -> None:

@@ -33,6 +33,7 @@ from bench.samples import (
 from bench.schema import RUN, check_schema
 from bench.selection import Selection
 from bench.summarise import summarise
+from tests.verbs import bench
 
 DATA = Path(__file__).parent / "data/runs"
 KEPT = sorted(path.name for path in DATA.iterdir())  # <schema>-<when>
@@ -182,6 +183,99 @@ def test_no_schema_of_ours(content: bytes, tmp_path: Path) -> None:
         check_schema(content, tmp_path / "run.json", 1)
     with pytest.raises(UserError, match=r"this version reads 1 to 3$"):
         check_schema(content, tmp_path / "run.json", 3)
+
+
+DEEP = 100_000
+UNREADABLE = {
+    b"": "Input data was truncated",
+    b"[]": "Expected `object`, got `array`",
+    b"null": "Expected `object`, got `null`",
+    b"\xef\xbb\xbf{}": "invalid character",
+    b'{"schema": "one"}': "Expected `int`",
+    b'{"schema": 1e400}': "out of range",
+    b'{"id": "x", "cell": ' + b"[" * DEEP: "it is nested too deep",
+    b'{"x": ' * DEEP: "it is nested too deep",
+    b'{"id": "\xff"}': "invalid start byte",
+}
+
+
+@pytest.mark.parametrize("content", UNREADABLE)
+def test_what_is_no_file_of_ours_is_one_line(content: bytes, kept: Path) -> None:
+    """Whatever stands in a stored file: its name and what is wrong, of every kind of file."""
+    readers = {"run.json": open_run, "selection.json": read_selection, "faults.json": open_faults}
+    for name, read in readers.items():
+        if name != "run.json" and UNREADABLE[content] == "invalid start byte":
+            continue  # it has no such field: nothing of it is looked at
+        (kept / name).write_bytes(content)
+        with pytest.raises(UserError, match="cannot be read: ") as caught:
+            read(kept)
+        assert str(caught.value).startswith(f"{kept / name} cannot be read: ")
+        assert UNREADABLE[content] in str(caught.value)
+        assert "\n" not in str(caught.value)
+    whole = finished_rounds(kept)
+    next(kept.glob("samples/*/round-1.json")).write_bytes(content)
+    with pytest.warns(UserWarning, match="is left out, its round counts as not measured"):
+        assert len(finished_rounds(kept)) == len(whole) - 1
+
+
+def test_what_is_not_there_is_one_line(tmp_path: Path) -> None:
+    """What is missing, and of what."""
+    for read, words in (
+        (open_run, f"{tmp_path} holds no run: No such file or directory: run.json"),
+        (open_faults, f"{tmp_path} holds no run of faults: No such file or directory: faults.json"),
+        (
+            read_selection,
+            f"{tmp_path} cannot be resumed: what it was asked for is not known: "
+            "No such file or directory: selection.json",
+        ),
+    ):
+        with pytest.raises(UserError) as caught:
+            read(tmp_path)
+        assert str(caught.value) == words
+
+
+IMPOSSIBLE = {"started": "yesterday", "seed": -1, "duration_s": -0.5}
+
+
+@pytest.mark.parametrize("field", IMPOSSIBLE)
+def test_what_no_run_says_is_refused(field: str, kept: Path) -> None:
+    """A time that is none, a negative amount: whatever reads them later would fail."""
+    known = json.loads((kept / "run.json").read_text())
+    (kept / "run.json").write_text(json.dumps({**known, field: IMPOSSIBLE[field]}))
+    with pytest.raises(UserError, match=r"run\.json cannot be read: (no time|a seed)"):
+        open_run(kept)
+
+
+@pytest.mark.parametrize("place", ["started", "blocks.0.errors", "warm.points.0.p50_ms"])
+def test_a_round_that_no_run_has_is_left_out(place: str, kept: Path) -> None:
+    """The same for a round."""
+    files = kept.glob("samples/*/round-1.json")
+    file = next(one for one in files if json.loads(one.read_text())["warm"])
+    content = inner = json.loads(file.read_text())
+    *outer, last = (int(part) if part.isdigit() else part for part in place.split("."))
+    for part in outer:
+        inner = inner[part]
+    inner[last] = "soon" if last == "started" else -1
+    file.write_text(json.dumps(content))
+    with pytest.warns(UserWarning, match="is left out"):
+        assert file.parent.name not in {f"{c.slug}/{n}" for c, n in finished_rounds(kept)}
+
+
+def test_a_run_that_says_no_time_is_exported(kept: Path) -> None:
+    """Its first round does."""
+    known = json.loads((kept / "run.json").read_text())
+    (kept / "run.json").write_text(json.dumps({**known, "started": ""}))
+    assert write_exports(summarise(kept), kept)
+
+
+@pytest.mark.parametrize("verb", ["report", "compare"])
+def test_a_run_nested_too_deep_for_the_command_line(verb: str, kept: Path) -> None:
+    """One line and status 2, no traceback."""
+    (kept / "run.json").write_bytes(b'{"id": "x", "machine": ' + b"[" * DEEP)
+    other = (str(DATA / KEPT[0]),) if verb == "compare" else ()
+    ended = bench(verb, str(kept), *other, cwd=kept)
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
+    assert "run.json cannot be read: it is nested too deep" in ended.stderr
 
 
 @pytest.mark.parametrize("known", [Run("x"), Selection()])

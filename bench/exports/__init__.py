@@ -41,7 +41,7 @@ def write_exports(run: Run, folder: Path) -> list[Path]:
 
     Files per cell are written for every cell with samples, the null pair included. Files per run
     hold cells with the verdict OK only: a figure that is not trusted must not reach a dashboard.
-    Raises HarnessError for samples that cannot be read, UserError when the disk is full.
+    Raises UserError for samples that cannot be read, and when the disk is full.
     """
     target = folder / "exports"
     files: list[Path] = []
@@ -71,7 +71,8 @@ def _cells(run: Run, folder: Path) -> Iterator[CellSamples]:
     for summary in (*run.summaries, *run.null):
         rounds = [_round(folder, record) for record in records[summary.cell]]
         if rounds:
-            yield CellSamples(summary, run.started, tuple(rounds))
+            begun = run.started or rounds[0].record.started
+            yield CellSamples(summary, begun, tuple(rounds))
 
 
 def _round(folder: Path, record: RoundRecord) -> RoundRows:

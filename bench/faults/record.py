@@ -19,9 +19,10 @@ import pyarrow.parquet as pq
 
 from bench import schema
 from bench.balancers.features import Profile
-from bench.model import HarnessError, Machine, UserError, Verdict
+from bench.letters import one_line
+from bench.model import Machine, UserError, Verdict
 from bench.samples import write_file
-from bench.schema import check_schema
+from bench.schema import read_json
 
 OK = "ok"
 STATUS = "status"  # whole, with another status than the right one
@@ -144,13 +145,8 @@ def write_run(folder: Path, run: FaultsRun) -> None:
 
 def open_run(folder: Path) -> FaultsRun:
     """What faults.json says. Raises UserError when there is none."""
-    file = folder / "faults.json"
-    try:
-        content = file.read_bytes()
-        check_schema(content, file, schema.FAULTS)
-        return msgspec.json.decode(content, type=FaultsRun)
-    except (OSError, msgspec.DecodeError) as error:
-        raise UserError(f"{folder} holds no run of faults: {error}") from error
+    lost = f"{folder} holds no run of faults"
+    return read_json(folder / "faults.json", FaultsRun, schema.FAULTS, lost)
 
 
 def rows_file(folder: Path, case: Case) -> Path:
@@ -166,11 +162,10 @@ def write_rows(file: Path, rows: list[Row]) -> None:
 
 
 def read_rows(file: Path) -> list[Row]:
-    """The rows of a case. Raises HarnessError when the file is missing or broken."""
+    """The rows of a case. Raises UserError when the file is missing or broken."""
     names = [one.name for one in fields(Row)]
     try:
-        return [
-            Row(**{name: row[name] for name in names}) for row in pq.read_table(file).to_pylist()
-        ]
-    except (OSError, KeyError, pa.ArrowException) as error:
-        raise HarnessError(f"{file} cannot be read: {error}") from error
+        found = pq.read_table(file).select(names).to_pylist()
+        return msgspec.convert(found, list[Row])
+    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
+        raise UserError(f"{file} cannot be read: {one_line(str(error))}") from error

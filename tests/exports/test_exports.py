@@ -11,7 +11,7 @@ import pytest
 
 from bench.exports import PER_CELL, PER_RUN, bencher, github_action, write_exports
 from bench.exports.cells import CellMedians
-from bench.model import HarnessError, Run
+from bench.model import Run, UserError
 from bench.samples import samples_file, write_run
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "results.md"
@@ -94,7 +94,7 @@ def test_broken_samples_are_said(sample: Any) -> None:
     content = bytearray(file.read_bytes())
     content[4:200] = bytes(196)  # the footer stays whole
     file.write_bytes(content)
-    with pytest.raises(HarnessError, match=r"round-2\.parquet cannot be read"):
+    with pytest.raises(UserError, match=r"round-2\.parquet cannot be read"):
         write_exports(sample.run, sample.folder)
 
 

@@ -2,9 +2,11 @@
 
 import csv
 import io
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from bench.faults.kinds import FAULTS
@@ -48,6 +50,7 @@ DEFAULT = CaseRecord(Case("nginx", "default", "kill"), Verdict.OK, figures=LOST)
 NONE = CaseRecord(
     Case("pound", "best", "reload"), Verdict.UNSUPPORTED, "it <has> no | reload", version="pound 4"
 )
+ROW = Row("r", "GET", False, 1, 1, 10, 200, "ok", True)
 RUN = FaultsRun("x-faults", status="complete", records=(KILL, DEFAULT, NONE), planned=3)
 
 
@@ -147,3 +150,24 @@ def test_a_folder_without_a_run_is_the_users_mistake(tmp_path: Path) -> None:
     """One line that names it."""
     with pytest.raises(UserError, match="holds no run of faults"):
         open_run(tmp_path)
+
+
+ODD = {
+    "a number in words": [{**asdict(ROW), "status": "two hundred"}],
+    "a hole": [{**asdict(ROW), "latency_ns": None}],
+    "a column less": [{"id": "x"}],
+    "nothing": [],
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_odd_rows_are_said(odd: str, tmp_path: Path) -> None:
+    """One line that names the file, whatever its columns hold; a broken one too."""
+    file = tmp_path / "x.parquet"
+    pq.write_table(pa.Table.from_pylist(ODD[odd]), file)
+    with pytest.raises(UserError, match=r"x\.parquet cannot be read: ") as caught:
+        read_rows(file)
+    assert "\n" not in str(caught.value)
+    file.write_bytes(b"PAR1 and no more")
+    with pytest.raises(UserError, match=r"x\.parquet cannot be read: "):
+        read_rows(file)

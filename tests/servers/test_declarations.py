@@ -85,7 +85,7 @@ def test_a_toy_from_a_folder_of_its_own(tmp_path: Path) -> None:
 def test_a_file_without_its_server_is_named(extended: Path, text: str) -> None:
     """A file that declares nothing, or another name than its own, is an error with its name."""
     (extended / "broken.py").write_text(text)
-    with pytest.raises(TypeError, match=r"servers/broken\.py must hold SERVER"):
+    with pytest.raises(TypeError, match=r"/broken\.py must hold SERVER"):
         scan()
 
 
