@@ -21,7 +21,7 @@ from proxy_app.faults import BadRequest, Fault, NoWebSocket
 from proxy_app.headers import Pairs, RequestHeaders, response_headers
 from proxy_app.locations import Locations
 from proxy_app.observe import UPSTREAM_S, App, Environ, logged, request_id, timed
-from proxy_app.routes import Route, Table, load_table
+from proxy_app.routes import Route, Table, literal_first, load_table
 from proxy_app.settings import Settings
 from proxy_app.targets import only_ascii
 from proxy_app.tunnel import HAND_OVER, handshake_headers, open_tunnel
@@ -39,7 +39,7 @@ def create_app(settings: Settings) -> Bottle:
     proxy = Proxy(settings, table)
     app = Bottle()
     app.uninstall(True)  # no handler returns a dict or a template: nothing for the plugins to do
-    for route in table.routes:
+    for route in sorted(table.routes, key=literal_first):
         handler = proxy.handler(route)
         if handler:
             app.route(route.public, list(route.methods), handler, name=route.name)

@@ -5,11 +5,10 @@ a BadRequest: a target that is neither a path nor an http URL, two Host lines, H
 a length and chunks at once. A method is taken as it is written: `get` is another one than GET.
 """
 
-from functools import lru_cache
 from typing import Any
 
 from proxy_app.faults import BadRequest
-from proxy_app.targets import HOST, raw_path
+from proxy_app.targets import is_host, raw_path
 
 Environ = dict[str, Any]
 
@@ -33,12 +32,6 @@ def check_head(environ: Environ) -> None:
         raise BadRequest("there is no Host header")
     if "HTTP_TRANSFER_ENCODING" in environ and environ.get("CONTENT_LENGTH"):
         raise BadRequest("a content length and a transfer coding exclude each other")
-
-
-@lru_cache(256)
-def is_host(host: str) -> bool:
-    """Whether it is one name or address; the clients of a service call it by few."""
-    return HOST.fullmatch(host) is not None
 
 
 def below(path: str, prefix: str) -> str:

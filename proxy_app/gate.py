@@ -98,7 +98,7 @@ class Gate:
         held, self._held = self._held, b""
         for _ in range(reader.interim):
             held = held.partition(b"\r\n\r\n")[2]
-        return held
+        return _stripped(held)
 
     def ended(self) -> None:
         """The connection's end. Raises NotHttp where the answer is cut."""
@@ -107,6 +107,15 @@ class Gate:
             self.open = False
             raise NotHttp("the upstream broke off")
         self.open = False
+
+
+def _stripped(held: bytes) -> bytes:
+    """Without blanks at the ends of header lines: to http.client `chunked ` is not `chunked`."""
+    if b" \r\n" not in held and b"\t\r\n" not in held:
+        return held
+    head, end, body = held.partition(b"\r\n\r\n")
+    first, *lines = head.split(b"\r\n")
+    return b"\r\n".join([first, *(line.rstrip(b" \t") for line in lines)]) + end + body
 
 
 class GuardedSocket:

@@ -28,11 +28,11 @@ def browser_spelling(url: str) -> str:
 
 def normal(host: str) -> str:
     """One spelling of a host: lower case, no last dot, no percent-encoding, addresses canonical."""
-    host = unquote(host, errors="replace")
+    host = unquote(host.replace("\t", ""), errors="replace")
     with contextlib.suppress(UnicodeError):
         host = host.encode("latin-1").decode("utf-8")  # header bytes
     host = unicodedata.normalize("NFKC", host).replace("\u3002", ".").lower()
-    host = host.strip("[]").rstrip(".")
+    host = host.strip("[].")
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
@@ -74,6 +74,9 @@ class HostName:
 
     def is_in(self, text: str, but: str = "") -> bool:
         """Whether the name stands somewhere in `text`, beside the authority `but`."""
+        return self._is_in(text, but) or ("\t" in text and self._is_in(text.replace("\t", ""), but))
+
+    def _is_in(self, text: str, but: str) -> bool:
         for authority in _AUTHORITY.findall(text.replace("\\", "/")):
             host = authority.rpartition("@")[2]
             if authority != but and normal(re.sub(r":\d*\Z", "", host)) == self._name:

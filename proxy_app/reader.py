@@ -63,7 +63,7 @@ class Reader:
     def feed(self, data: bytes) -> None:
         """Take what the socket gave. Raises ValueError."""
         if self.headed:
-            return self._body(data)
+            return self._beyond(len(data)) if self.done else self._body(data)
         if self._buffer:
             data = self._buffer + data
         while True:

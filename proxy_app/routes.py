@@ -68,6 +68,8 @@ def load_table(path: Path) -> Table:
         raise SettingsError(f"{path}: not valid TOML: {error}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: cannot be read: {error}") from None
+    except RecursionError:
+        raise SettingsError(f"{path}: not a route table: it is nested too deep") from None
     return _Checker(path, text).table(document)
 
 
@@ -79,6 +81,12 @@ def parameters_of(path: str) -> list[str]:
 def to_template(path: str) -> str:
     """`/folder/<id>` -> `/folder/%(id)s`."""
     return _PARAMETER.sub(r"%(\1)s", path)
+
+
+def literal_first(route: Route) -> list[bool]:
+    """A key to sort by, for who takes the first route that fits: /a/b before /a/<id> before /<x>/b,
+    in whatever order the file has them."""
+    return [segment.startswith("<") for segment in route.public.split("/")]
 
 
 def _is_method(value: object) -> bool:

@@ -7,7 +7,9 @@ A target is taken in origin-form, or in absolute-form as the same (RFC 9112 §3.
 hop and the next could read differently (a fragment, a control character, a backslash) is refused.
 """
 
+import ipaddress
 import re
+from functools import lru_cache
 from re import Match
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
@@ -18,12 +20,13 @@ _NOT_IN_URI = re.compile(r"[^!\"$-~]")
 _NEVER = re.compile(r"[\x00-\x1f\x7f#]")
 _REFUSED = "the request target holds what no target may hold"
 _ABSOLUTE = re.compile(r"https?://([^/?@]+)(?=[/?]|\Z)", re.IGNORECASE)
-# Two Host lines, which servers join to a list, hold a comma.
-HOST = re.compile(r"([A-Za-z0-9._~!$&'()*+;=%-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{0,5})?")
+# Two Host lines, which servers join to a list, hold a comma. %2e is a dot to some, to others not.
+_HOST = re.compile(r"([A-Za-z0-9._~!$&'()*+;=-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{0,5}))?")
 _PLAIN = re.compile(r"[A-Za-z0-9/._~-]+")  # quoted, it is what it was
 _SAFE = "/~!$&'()*+,;=:@"  # what a path may hold unquoted (RFC 3986 §3.3)
 
 _LAYERS = 6  # of percent-encoding; whoever wraps deeper has no good reason
+_CUT = re.compile("[;?#]")
 _PERCENT_U = re.compile(r"%u00([0-9a-fA-F]{2})", re.IGNORECASE)
 _OVERLONG = re.compile(
     "[\xc0\xc1][\x80-\xbf]|\xe0[\x80-\x9f][\x80-\xbf]|\xf0[\x80-\x8f]..", re.DOTALL
@@ -45,7 +48,7 @@ def split_target(target: str) -> Target:
     authority = ""
     if target and target[0] != "/":
         absolute = _ABSOLUTE.match(target)
-        if not absolute or not HOST.fullmatch(absolute[1]):
+        if not absolute or not is_host(absolute[1]):
             raise BadRequest("the request target is neither a path nor an http URL")
         authority, target = absolute[1], target[absolute.end() :]
     path, _, query = target.partition("?")
@@ -80,6 +83,24 @@ def raw_path(environ: dict[str, Any]) -> str:
     return _quoted(path, environ)
 
 
+@lru_cache(256)
+def is_host(authority: str) -> bool:
+    """Whether it is one name or address, with or without a port; the clients of a service call it
+    by few."""
+    match = _HOST.fullmatch(authority)
+    if not match or int(match[2] or 0) > 65535:
+        return False
+    return match[1][0] != "[" or _is_address(match[1][1:-1])
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _check(target: str) -> None:
     if _NEVER.search(target):
         raise BadRequest(_REFUSED)
@@ -90,7 +111,7 @@ def _quoted(path: str, environ: dict[str, Any]) -> str:
     if _PLAIN.fullmatch(path) and path[0] == "/":
         return path
     absolute = _ABSOLUTE.match(path)
-    if absolute and HOST.fullmatch(absolute[1]):
+    if absolute and is_host(absolute[1]):
         environ["HTTP_HOST"], path = absolute[1], path[absolute.end() :] or "/"
     if path[0] != "/":
         raise BadRequest("the request target is neither a path nor an http URL")
@@ -101,7 +122,8 @@ def climbs(segment: str) -> bool:
     """Whether some upstream might leave a path by this segment of it.
 
     Upstreams decode once or twice, resolve dots before or after, take a backslash for a slash, cut
-    parameters off (`..;x`), end a name at a NUL or a blank, or take overlong UTF-8 for a dot.
+    parameters off (`..;x`), end a name at a NUL or a blank, or take overlong UTF-8 for a dot. Who
+    decodes first and parses then ends a path at `?` and `#` as well.
     """
     for _ in range(_LAYERS):
         plain = _PERCENT_U.sub(_unescaped, unquote(segment, "latin-1"))
@@ -114,7 +136,7 @@ def climbs(segment: str) -> bool:
         segment = segment.replace(wide, narrow)
     if _OVERLONG.search(segment) or any(char < " " or char == "\x7f" for char in segment):
         return True
-    names = (part.partition(";")[0].strip() for part in segment.replace("\\", "/").split("/"))
+    names = (_CUT.split(part, 1)[0].strip() for part in segment.replace("\\", "/").split("/"))
     return any(name in (".", "..") for name in names)
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import random
 import re
+import socket
 import urllib
 
 import urlparse
@@ -21,7 +22,7 @@ NOT_IN_URI = re.compile(r"[^!-~]|#")
 ABSOLUTE = re.compile(r"(?i)^https?://[^/?@]+(?=[/?]|$)")
 CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 OVERLONG = re.compile("[\xc0\xc1][\x80-\xbf]|\xe0[\x80-\x9f][\x80-\xbf]")
-HOST = re.compile(r"([A-Za-z0-9._~%-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{0,5})?$")
+HOST = re.compile(r"([A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{0,5}))?$")
 
 
 class SettingsError(Exception):
@@ -53,7 +54,7 @@ def create_app(environ):
     proxy = Proxy(settings, routes, headers)
     app = Bottle()
     app.uninstall(True)
-    for route in routes:
+    for route in sorted(routes, key=literal_first):
         if "upstream" in route:
             app.route(route["public"], route["methods"], proxy.forward(route["upstream"]))
         elif settings.authorize_url:
@@ -61,6 +62,11 @@ def create_app(environ):
     app.route("/healthz", "GET", healthz)
     app.default_error_handler = json_error
     return as_it_came(app)
+
+
+def literal_first(route):
+    """As routes.literal_first."""
+    return [segment.startswith("<") for segment in route["public"].split("/")]
 
 
 class Proxy(object):
@@ -278,7 +284,7 @@ def _climbs(segment):
         return True
     if CONTROLS.search(segment) or OVERLONG.search(segment):
         return True
-    names = [part.partition(";")[0].strip() for part in segment.replace("\\", "/").split("/")]
+    names = [re.split("[;?#]", part)[0].strip() for part in segment.replace("\\", "/").split("/")]
     return "." in names or ".." in names
 
 
@@ -287,12 +293,25 @@ def admit(environ, raw):
     if CONTROLS.search(raw) or "#" in raw or "\\" in raw.partition("?")[0]:
         raise Fault(400, "the request target holds what no target may hold")
     host = environ.get("HTTP_HOST")
-    if host and not HOST.match(host):
+    if host and not is_host(host):
         raise Fault(400, "the Host header does not name one host")
     if not host and environ.get("SERVER_PROTOCOL") == "HTTP/1.1":
         raise Fault(400, "there is no Host header")
     if not environ["REQUEST_METHOD"].isupper():
         raise Fault(405, "this path does not take that method")
+
+
+def is_host(authority):
+    """As targets.is_host."""
+    match = HOST.match(authority)
+    if not match or int(match.group(2) or 0) > 65535:
+        return False
+    try:
+        return match.group(1)[0] != "[" or bool(
+            socket.inet_pton(socket.AF_INET6, match.group(1)[1:-1])
+        )
+    except socket.error:
+        return False
 
 
 def refuse(fault, environ, start_response):

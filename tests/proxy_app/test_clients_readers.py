@@ -139,6 +139,16 @@ def test_head_request(framing: bytes, size: int) -> None:
     assert reader.surplus
 
 
+@pytest.mark.parametrize("kind", READERS)
+@pytest.mark.parametrize("end", [b"0\r\n\r\n", b"0;x\r\n\r\n", b"0\r\nA: b\r\n\r\n"])
+def test_a_chunk_after_the_end_is_surplus(kind: type, end: bytes) -> None:
+    """Whatever comes after an answer is none of its body, also when it looks like a chunk."""
+    reader = feed(kind(), OK + b"Transfer-Encoding: chunked\r\n\r\n" + end, sys.maxsize)
+    assert (reader.done, reader.surplus) == (True, False)
+    reader.feed(b"3\r\nabc\r\n0\r\n\r\n")
+    assert (reader.pieces, reader.surplus, reader.extra) == ([], True, 13)
+
+
 # Heads that two parsers could well read differently; a body that fits none of them follows.
 ODD = [
     *(OK + LENGTH, b"HTTP/1.1 200\r\n" + LENGTH, b"HTTP/1.1 200 \r\n" + LENGTH),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from bottle import HTTPError
@@ -24,6 +25,15 @@ PATHS = (
     *("/token", "/search", "/healthz", "/folder/7/children/8", "/events", "/folder/<>", "//me"),
 )
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW")
+
+
+TANGLED = [
+    'any = { methods = ["GET"], public = "/<a>/<b>", upstream = "/any" }',
+    'first = { methods = ["POST"], public = "/a/<b>", upstream = "/first" }',
+    'last = { methods = ["PUT"], public = "/<a>/b", upstream = "/last" }',
+    'last2 = { methods = ["GET"], public = "/<a>/c", upstream = "/last2" }',
+    'both = { methods = ["GET"], public = "/a/b", upstream = "/both" }',
+]
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -52,6 +62,29 @@ def test_a_literal_goes_before_a_parameter() -> None:
     router = Router(routes)
     assert router.find("GET", "/a/b")[0].name == "healthz"
     assert router.find("GET", "/a/c") == (routes[0], {"id": "c"})
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "BREW"])
+@pytest.mark.parametrize("path", ["/a/b", "/a/c", "/x/b", "/x/y", "/a", "/a/b/c", "/a/"])
+def test_a_table_in_any_order_routes_alike(
+    settings: Make, table: Any, method: str, path: str
+) -> None:
+    """A literal goes before a parameter, and a path that takes other methods hides no other one."""
+    for lines in (TANGLED, TANGLED[::-1]):
+        chosen = settings(routes=table("\n".join(lines)))
+        app, rules = create_app(chosen), Rules(chosen)
+        environ = rules.environ([], "http", "127.0.0.1", "HTTP/1.1")
+        try:
+            wanted: object = app.match({"REQUEST_METHOD": method, "PATH_INFO": path})[0].name
+        except HTTPError as error:
+            wanted = error.status_code
+        try:
+            seen: object = rules.ask(environ, method, path).route.name
+        except Fault as fault:
+            seen = fault.status
+        expected = {"GET /a/b": "both", "HEAD /a/b": "both", "POST /a/b": "first"}
+        expected |= {"PUT /a/b": "last", "GET /a/c": "last2", "POST /a/c": "first"}
+        assert seen == wanted == expected.get(f"{method} {path}", wanted)
 
 
 def test_target_and_headers_cross(settings: Make) -> None:

@@ -30,6 +30,8 @@ ADDRESS = Locations(Upstream("http", "127.0.0.1", 9000), ROUTES)
         ("[::ffff:127.0.0.1]", "127.0.0.1"),
         ("[0:0:0:0:0:0:0:1]", "::1"),
         ("1e100.net", "1e100.net"),
+        ("[up].", "up"),
+        ("0177.\t0.0.1", "127.0.0.1"),
     ],
 )
 def test_one_spelling(host: str, expected: str) -> None:
@@ -62,6 +64,7 @@ def test_browser_spelling(url: str, expected: str) -> None:
         *(
             "http://LOCALHOST:9000/x",
             "//localhost:9000/x",
+            "//local\thost:9000/x",
             "\\\\localhost:9000/x",
             "http:/localhost",
         ),

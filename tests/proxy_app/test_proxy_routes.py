@@ -79,6 +79,13 @@ def test_wrong_entry(table: Callable[[str], Path], line: str, number: int, words
     assert "\n" not in message
 
 
+@pytest.mark.parametrize("opening", ["[", "{ x = "])
+def test_nested_too_deep(table: Callable[[str], Path], opening: str) -> None:
+    """What the TOML parser cannot stand is a wrong file, too."""
+    with pytest.raises(SettingsError, match="nested too deep"):
+        load_table(table("x = " + opening * 2000))
+
+
 def test_doubled_route(table: Callable[[str], Path]) -> None:
     """Two routes for one method and path shape cannot both be meant; both are named."""
     entry = 'methods = ["GET"], upstream = "/b"'

@@ -40,6 +40,8 @@ def test_split(target: str, expected: tuple[str, str, str]) -> None:
         *("*", "folder/7", "h:443", "ftp://h/a", "http:///a", "http://u@h/a", "http://u:p@h/"),
         *("/a#", "/a#b", "/a?b#c", "#", "http://h/a#b", "http://h#/a"),
         *("/a\\b", "\\folder", "/a\\?b", "http://h\\x/a", "http:\\\\h\\a"),
+        *("http://h%2etest/", "http://h%/", "http://h:65536/", "http://h:99999?x"),
+        *("http://[:]/", "http://[...]/x", "http://[1::2::3]/", "http://[127.0.0.1]/"),
         *("/a\tb", "/a\0", "/a\x7f", "/a?b\r\nX: y", "/a?b\x01", "/a\x0b"),
     ],
 )
@@ -84,7 +86,7 @@ def test_refused_path(path: str) -> None:
         *("%252e%252e", "%25252e.", "..%252f", "%252e%252e%253b", "%" + "25" * 7 + "2e"),
         *("..%00", "..%00.pdf", "a%00b", "a%0d%0ab", "a%7f", "..%20", "%09.."),
         *("%c0%ae%c0%ae", "%c0%af", "%e0%80%ae", "%u002e%u002e", "%ef%bc%8e%ef%bc%8e"),
-        *("..%ef%bc%8fx", "\xc0\xae."),
+        *("..%ef%bc%8fx", "\xc0\xae.", "..%3F", "..%23x", "%2e%2e%253Fa", ".%3f"),
     ],
 )
 def test_climbs(segment: str) -> None:
@@ -96,6 +98,7 @@ def test_climbs(segment: str) -> None:
     "segment",
     [
         *("7", "a.b", "...", "..a", "a..", "a;b=..", "a%2Fb", "100%25", "%25", "%(id)s", "a%3Bb"),
+        *("what%3F", "a%3F..", "%23", "..a%3F"),
         *("%C3%A4", "%E4%BD%A0%E5%A5%BD", "%F0%9F%98%80", "a%20b", "%FF", "%", "%zz", "a+b,c@d"),
     ],
 )
@@ -114,6 +117,9 @@ def test_does_not_climb(segment: str) -> None:
         ({"HTTP_HOST": "a.test:80:80"}, "one host"),
         ({"HTTP_HOST": "a b"}, "one host"),
         ({"HTTP_HOST": "a\\b"}, "one host"),
+        ({"HTTP_HOST": "a%2etest"}, "one host"),
+        ({"HTTP_HOST": "a.test:65536"}, "one host"),
+        ({"HTTP_HOST": "[:]:80"}, "one host"),
         ({"HTTP_HOST": ""}, "no Host"),
         ({"HTTP_TRANSFER_ENCODING": "chunked", "CONTENT_LENGTH": "5"}, "exclude each other"),
         ({"HTTP_TRANSFER_ENCODING": "", "CONTENT_LENGTH": "5"}, "exclude each other"),

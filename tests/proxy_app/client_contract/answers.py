@@ -46,6 +46,7 @@ def reads_bodies(hop: Hop) -> None:
     answers = [
         OK + "Content-Length: 2\r\n\r\nok",
         OK + "Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nTrailer: 1\r\n\r\n",
+        OK + "Transfer-Encoding: \tChunked \t\r\n\r\n2\r\nok\r\n0\r\n\r\n",
         OK + "Content-Length: 0\r\n\r\n",
         OK + f"Content-Length: {BIG}\r\n\r\n" + "x" * BIG,
         OK + "Transfer-Encoding: chunked\r\n\r\n" + f"{BIG:x}\r\n{'y' * BIG}\r\n0\r\n\r\n",
@@ -54,7 +55,7 @@ def reads_bodies(hop: Hop) -> None:
     remaining = iter(answers)
     asker = hop.start(lambda exchange: exchange.send(next(remaining)))
     bodies = [asker.read() for _ in answers]
-    assert bodies == [b"ok", b"ok", b"", b"x" * BIG, b"y" * BIG, b"ok"]
+    assert bodies == [b"ok", b"ok", b"ok", b"", b"x" * BIG, b"y" * BIG, b"ok"]
 
 
 @check
