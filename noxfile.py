@@ -65,8 +65,8 @@ PYPI = "https://pypi.org/simple"
 LOCKED = ".venv/locked.txt"
 
 
-def project(session: nox.Session) -> None:
-    """Bring .venv to the state of uv.lock.
+def project(session: nox.Session, *groups: str) -> None:
+    """Bring .venv to the state of uv.lock, with these dependency groups beside the default ones.
 
     The lock's URLs are PyPI's, and `uv sync` asks those whatever index is set. With an index of the
     user's the same versions, by the same hashes, are asked of that one alone.
@@ -80,16 +80,18 @@ def project(session: nox.Session) -> None:
     session.install("uv>=0.9", env=index_for_pip())
     session.env.update(index_of(session))
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path(os.environ.get("HOME") or "/", ".cache"))
+    extra = [f"--group={group}" for group in groups]
     near = next(place for place in (home, *home.parents) if place.exists())
     if not near.is_dir() or not os.access(near, os.W_OK):  # uv could not keep its cache there
         session.env.setdefault("UV_CACHE_DIR", str(Path(".nox/uv-cache").absolute()))
     if not any(name in session.env for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL")):
-        session.run_install("uv", "sync", "--frozen", "--quiet", "--python", sys.executable)
+        sync = ("uv", "sync", "--frozen", "--quiet", *extra)
+        session.run_install(*sync, "--python", sys.executable)
         return
     venv = ("uv", "venv", "--quiet", "--allow-existing", "--no-project", ".venv")
     session.run_install(*venv, "--python", sys.executable)
     export = ("uv", "export", "--frozen", "--quiet", "--no-emit-project", "--output-file", LOCKED)
-    session.run_install(*export, silent=True)
+    session.run_install(*export, *extra, silent=True)
     session.run_install("uv", "pip", "sync", "--quiet", "--python", PYTHON, LOCKED)
 
 
@@ -217,6 +219,13 @@ def contracts(session: nox.Session) -> None:
     session.run(PYTHON, "-m", "tests.build", external=True)
     soak = (PYTHON, "-m", "pytest", "tests/servers", "-m", "soak", "-n2", *session.posargs)
     session.run(*soak, *DURATIONS, external=True)
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Look for inputs that the app reads wrongly: `-- --minutes 10`; `-- --help` for the rest."""
+    project(session, "fuzz")
+    session.run(PYTHON, "-m", "tests.fuzz", *session.posargs, external=True)
 
 
 @nox.session
