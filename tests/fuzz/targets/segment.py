@@ -45,7 +45,8 @@ def _windows(path: str) -> "str | None":
 
 
 def _yarl(path: str) -> "str | None":
-    return URL.build(scheme="http", host="h.test", path=path).raw_path
+    raw: str = URL.build(scheme="http", host="h.test", path=path).raw_path
+    return raw
 
 
 def _urllib3(path: str) -> "str | None":
