@@ -22,6 +22,7 @@ def post_fork(server: Any, worker: Any) -> None:
 
     tornado's worker is given the container that tornado by itself has here.
     """
+    _refuse_codings()  # where an old gunicorn does not
     name = type(worker).__name__
     if name == "MeinheldWorker":
         from meinheld import patch
@@ -35,3 +36,28 @@ def post_fork(server: Any, worker: Any) -> None:
         from servers.tornado import container_class
 
         gtornado.WSGIContainer = container_class()
+
+
+def _refuse_codings() -> None:
+    """Before 26 gunicorn takes `identity` for no coding, and "\\x0bchunked" for chunks."""
+    import gunicorn  # type: ignore[import-untyped]
+
+    if gunicorn.version_info >= (26,):
+        return
+    from gunicorn.http.errors import InvalidHeader  # type: ignore[import-untyped]
+    from gunicorn.http.message import Request  # type: ignore[import-untyped]
+    from gunicorn.http.parser import RequestParser  # type: ignore[import-untyped]
+
+    from servers.framing import framed, need
+
+    need("gunicorn", Request, "set_body_reader")
+    need("gunicorn", RequestParser, "mesg_class")
+
+    class Strict(Request):  # type: ignore[misc]
+        def set_body_reader(self) -> None:
+            codings = [value for name, value in self.headers if name == "TRANSFER-ENCODING"]
+            if codings and framed([], [value.encode("latin-1") for value in codings]):
+                raise InvalidHeader("TRANSFER-ENCODING", req=self)
+            super().set_body_reader()
+
+    RequestParser.mesg_class = Strict

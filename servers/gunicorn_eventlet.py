@@ -1,6 +1,7 @@
 """gunicorn with eventlet: a greenlet per connection. The worker patches the standard library.
 
-gunicorn removed this worker in version 26: this is 25.3.0, the last that has it.
+gunicorn removed this worker in version 26: this is 25.3.0, the last that has it. Its parser takes
+the coding `identity` for none; gunicorn.conf.py's `post_fork` refuses it.
 """
 
 from servers.capabilities import COMMA, Capabilities
@@ -16,7 +17,9 @@ SERVER = Server(
     ),
     name="gunicorn-eventlet",
     summary="pre-forked processes with greenlets",
-    holes=Holes({"unknown-coding": "identity, \\x0bchunked: the hidden request is served"}),
+    holes=Holes(
+        as_shipped=Holes({"unknown-coding": "identity, \\x0bchunked: the hidden request is served"})
+    ),
     bottle="gunicorn",
     requirements=("gunicorn<=25.3.0", "eventlet"),
     argv=run_gunicorn("eventlet", "--worker-connections", "1024"),

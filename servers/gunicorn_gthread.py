@@ -15,7 +15,9 @@ POLLS = In(Versions(before="27.0"), "it polls the socket for a request that it h
 SERVER = Server(
     name="gunicorn-gthread",
     summary="pre-forked processes with threads",
-    holes=Holes(on={"cpython-3.9": {"unknown-coding": "\\x0bchunked: it is accepted"}}),
+    holes=Holes(
+        as_shipped=Holes(on={"cpython-3.9": {"unknown-coding": "\\x0bchunked: it is accepted"}})
+    ),
     bottle="gunicorn",
     requirements=("gunicorn",),
     argv=run_gunicorn("gthread", "--threads", "{threads}"),
