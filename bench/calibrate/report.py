@@ -17,15 +17,12 @@ from bench import machine
 from bench.calibrate.finding import Finding, Row
 from bench.calibrate.plots import write_plots
 from bench.model import Machine
+from bench.report.shell import page
 
-_STYLE = """
-body{font:15px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;
-color:#1f2328}
-table{border-collapse:collapse;width:100%;margin:.6rem 0 1.2rem;font-size:.93em}
-th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #e4e7eb;vertical-align:top}
-img{max-width:100%}.FAILED{color:#b3261e;font-weight:600}.passed{color:#1a7f37}
-h2{margin-top:2.2rem}p.said{color:#59636e}
-"""
+_STYLE = """\
+.FAILED { color: #b3261e; font-weight: 600; }
+.passed { color: #1a7f37; }
+img { max-width: 100%; }"""
 
 
 @dataclass(frozen=True)
@@ -51,9 +48,9 @@ def write_report(
     )
     pictures = write_plots(findings, folder / "plots")
     (folder / "report.md").write_text(markdown(whole, pictures), encoding="utf-8")
-    page = folder / "report.html"
-    page.write_text(as_html(whole, pictures), encoding="utf-8")
-    return page
+    file = folder / "report.html"
+    file.write_text(as_html(whole, pictures), encoding="utf-8")
+    return file
 
 
 def headline(findings: Sequence[Finding]) -> str:
@@ -101,15 +98,14 @@ def markdown(whole: Calibration, pictures: dict[str, str]) -> str:
 def as_html(whole: Calibration, pictures: dict[str, str]) -> str:
     """report.html."""
     parts = [
-        "<!doctype html><html lang=en><meta charset=utf-8>"
-        f"<title>Calibration of the instrument</title><style>{_STYLE}</style>",
-        f"<h1>Calibration of the instrument</h1><p><b>{html.escape(headline(whole.findings))}</b>",
-        f"<p class=said>{html.escape(_where(whole))}",
-        *(f"<p class=FAILED>Warning: {html.escape(warning)}" for warning in whole.warnings),
+        f'<header><p class="kicker">onehop · calibration · {html.escape(_where(whole))}</p>',
+        f"<h1>Calibration of the instrument: {html.escape(headline(whole.findings))}</h1>",
+        *(f'<p class="caution"><b>Warning.</b> {html.escape(w)}</p>' for w in whole.warnings),
+        "</header><main>",
     ]
     for finding in whole.findings:
         name, verdict = html.escape(finding.name), finding.verdict
-        parts.append(f'<h2>{name}: <span class="{verdict}">{verdict}</span></h2>')
+        parts.append(f'<section><h2>{name}: <span class="{verdict}">{verdict}</span></h2>')
         parts.append(f"<p>{html.escape(finding.claim)}")
         if finding.gap:
             parts.append(f"<p>{html.escape(finding.gap)}; remedy: {html.escape(finding.remedy)}")
@@ -117,7 +113,8 @@ def as_html(whole: Calibration, pictures: dict[str, str]) -> str:
         parts.append(f"<p>{html.escape(finding.words)}" if finding.words else "")
         if picture := pictures.get(finding.name):
             parts.append(f'<p><img src="plots/{picture}" alt="{name}">')
-    return "\n".join(parts) + "\n"
+        parts.append("</section>")
+    return page("Calibration of the instrument", "\n".join([*parts, "</main>"]), _STYLE)
 
 
 def _table(rows: Sequence[Row]) -> list[str]:

@@ -16,7 +16,7 @@ from bench.faults.kinds import FAULTS
 from bench.faults.plots import write_timeline
 from bench.faults.record import CaseRecord, FaultsRun, open_run, read_rows, rows_file
 from bench.faults.words import COLUMNS, READING, by_fault, cautions, headline, short, table
-from bench.report.context import HERE
+from bench.report.shell import page
 from bench.samples import write_file
 
 _EXTRA = """
@@ -47,9 +47,9 @@ def write_report(folder: Path) -> Path:
             pictures[name] = write_timeline(FAULTS[name], measured, folder / "plots")
     write_file(folder / "faults.csv", as_csv(run).encode())
     write_file(folder / "faults.md", markdown(run, pictures).encode())
-    page = folder / "faults.html"
-    write_file(page, as_html(run, pictures).encode())
-    return page
+    whole = folder / "faults.html"
+    write_file(whole, as_html(run, pictures).encode())
+    return whole
 
 
 def as_csv(run: FaultsRun) -> str:
@@ -111,12 +111,7 @@ def _marked(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 def as_html(run: FaultsRun, pictures: dict[str, str]) -> str:
     """faults.html: one file that asks nothing of the network."""
-    style = (HERE / "page.css").read_text(encoding="utf-8")
     parts = [
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        '<meta name="color-scheme" content="light dark"><link rel="icon" href="data:,">',
-        f"<title>Faults under load · onehop</title><style>{style}{_EXTRA}</style></head><body>",
         f'<header><p class="kicker">onehop · faults under load · {_safe(run.started)}</p>',
         f"<h1>{_safe(headline(run))}.</h1>",
         *(f'<p class="caution"><b>Note.</b> {_safe(said)}</p>' for said in cautions(run)),
@@ -133,9 +128,9 @@ def as_html(run: FaultsRun, pictures: dict[str, str]) -> str:
             for name, records in by_fault(run).items()
         ),
         _provenance(run),
-        "</main></body></html>",
+        "</main>",
     ]
-    return "\n".join(parts) + "\n"
+    return page("Faults under load", "\n".join(parts), _EXTRA)
 
 
 def _section(name: str, records: Sequence[CaseRecord], picture: str) -> str:

@@ -1,23 +1,16 @@
-"""What report.md and report.html are filled with. Pure but for reading the templates."""
+"""Pure: what report.md and report.html are filled with."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from bench.model import Run
 from bench.report.contrasts import Contrast, contrasts
-from bench.report.figures import duration, share
 from bench.report.findings import findings
 from bench.report.lines import Line, at_load, every_line, lines, loads, scenarios
 from bench.report.loads import rate_words, sharing
 from bench.report.plots import Plot
 from bench.report.table import Note, notes
-
-HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
@@ -77,26 +70,3 @@ def _section(run: Run, scenario: str, plots: list[Plot]) -> Section:
 def _measured(ordered: list[Line], load: str) -> tuple[Line, ...]:
     seen = (at_load(line, load) for line in ordered)
     return tuple(line for line in seen if line.latency.quantiles or line.latency.rps)
-
-
-def markdown_line(text: str) -> str:
-    """Text on one line that Markdown, and HTML within it, leaves as it is."""
-    flat = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
-    for special in "\\|*`":
-        flat = flat.replace(special, f"\\{special}")
-    return flat.replace("](", "]\\(")
-
-
-@cache
-def template(name: str) -> Template:
-    """A template of this folder; HTML is escaped, an unknown name in it is an error."""
-    environment = Environment(
-        loader=FileSystemLoader(HERE),
-        autoescape=name.endswith(".html.j2"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {"share": share, "duration": duration, "line": markdown_line}
-    return environment.get_template(name)

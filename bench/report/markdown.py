@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from bench.model import Run
-from bench.report.context import Section, markdown_line, sections, template
+from bench.report.context import Section, sections
 from bench.report.contrasts import Contrast
 from bench.report.loads import load_words
 from bench.report.plots import Plot
 from bench.report.provenance import placement
+from bench.report.shell import markdown_line, template
 from bench.report.table import COLUMNS, Value
 from bench.report.words import cautions, headline, null_words, upstream_words
 

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from bench.model import Interval, Run, Summary, Verdict
 from bench.report import print_table, write_report
-from bench.report.context import markdown_line
+from bench.report.shell import markdown_line
 
 EVIL = "<script>alert(1)</script> | [x](javascript:1) `a`\nsecond line"
 VOID = {"meta", "link", "br", "input", "use"}
