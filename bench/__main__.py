@@ -18,6 +18,7 @@ from bench.cache import keep_fonts
 from bench.disk import disk_fault
 from bench.interrupts import end_by_signals
 from bench.letters import degrade_letters, one_line, shown
+from bench.limits import check_space, check_tasks
 from bench.masking import MASK, masked
 from bench.model import HarnessError, TargetError, UserError
 from bench.streams import outlive_the_terminal
@@ -54,6 +55,9 @@ def _run(arguments: Sequence[str]) -> int:
         raise UserError(f"ONEHOP_SERVERS={folders}: {one_line(str(error))}") from error
     options = parse(_revealed(arguments))
     check_effects(options.verb, options.given)
+    check_space()
+    if "wait" in options:  # it measures
+        check_tasks()
     return int(_verb(options.verb)(options))
 
 

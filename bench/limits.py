@@ -1,4 +1,4 @@
-"""What this machine lets a process have: open files, and ports for connections to one address.
+"""What this machine lets a process have: open files, memory, others beside it, and ports.
 
 The load process and the stub raise their own limit of open files as far as the system allows; the
 harness raises its own, which the hops inherit, as far as the plan's loads need. What is not to be
@@ -8,6 +8,7 @@ had is told before anything starts: met under load it would look like the target
 from __future__ import annotations
 
 import contextlib
+import os
 import resource
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,6 +17,10 @@ from bench.model import Load, UserError
 
 OTHER_FILES = 128  # a process's own: pipes, libraries, logs, listeners, event loops
 MOST_FILES = 1 << 20  # what no system refuses below its hard limit
+# Of address space. At 600 000 KiB a run was seen to work; at 400 000 OpenBLAS, which scipy brings,
+# asks again for ever while it is imported, and no signal ends it but SIGKILL.
+LEAST_SPACE = 1 << 30
+LEAST_TASKS = 128  # processes and threads: ours, an installer's, a server's with 4 x 16 threads
 PORT_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
@@ -32,6 +37,55 @@ def raise_files(wanted: int = MOST_FILES) -> int:
             resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
     now = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return MOST_FILES if now == unlimited else now
+
+
+def check_space() -> None:
+    """Raises UserError where a process may not have the memory that our libraries ask for.
+
+    To be called before any of them is imported.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    unlimited = resource.RLIM_INFINITY
+    if soft != unlimited and soft < LEAST_SPACE:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
+            soft = hard
+    if soft != unlimited and soft < LEAST_SPACE:
+        raise UserError(
+            f"a process may have {soft >> 20} MiB of address space here, and 1024 are needed: "
+            "raise the limit (ulimit -v, or LimitAS of the service)"
+        )
+
+
+def check_tasks(proc: Path = Path("/proc")) -> None:
+    """Raises UserError where the user's processes and threads are too many for a run beside them.
+
+    Root has no such limit.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NPROC)
+    unlimited = resource.RLIM_INFINITY
+    if soft == unlimited or os.getuid() == 0:
+        return
+    used = _tasks(proc, os.getuid())
+    if hard == unlimited or hard > soft:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NPROC, (hard, hard))
+            soft = hard
+    if soft != unlimited and soft - used < LEAST_TASKS:
+        raise UserError(
+            f"you may have {soft} processes and threads here and have {used}; a run needs "
+            f"{LEAST_TASKS} more: raise the limit (ulimit -u), or end some"
+        )
+
+
+def _tasks(proc: Path, user: int) -> int:
+    """Processes and threads of a user; those that end meanwhile do not count."""
+    found = 0
+    for entry in proc.iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                found += len(list((entry / "task").iterdir())) if entry.stat().st_uid == user else 0
+    return found
 
 
 def files_needed(load: Load) -> int:

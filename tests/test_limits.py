@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,15 @@ print(done.errors_by_kind, done.connects >= {count})
 """
 LOWER = "resource.prlimit(load.process.popen.pid, resource.RLIMIT_NOFILE, ({0}, {0}))"
 
+# Root has no such limit; who is not root may still have to read what only root may (/root/.pyenv).
+BECOME = "setpriv --reuid=54321 --regid=54321 --clear-groups"
+READ_ALL = "--inh-caps=+dac_read_search --ambient-caps=+dac_read_search"
+NOBODY = tuple(f"{BECOME} {READ_ALL}".split()) if os.getuid() == 0 else ()
+FEW = """
+import os, resource, sys
+resource.setrlimit(resource.RLIMIT_NPROC, (int(sys.argv[1]), int(sys.argv[1])))
+os.execv(sys.executable, (sys.executable, "-m", "bench", "run", "--dry-run"))
+"""
 
 HOME = {name: os.environ[name] for name in ("HOME",) if name in os.environ}
 
@@ -41,6 +52,20 @@ def child(script: str, folder: Path, *arguments: str) -> subprocess.CompletedPro
         cwd=folder, env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", **HOME}, text=True,
         capture_output=True, timeout=60,
     )  # fmt: skip
+
+
+def shell(
+    script: str, folder: Path, prefix: tuple[str, ...] = ()
+) -> subprocess.CompletedProcess[str]:
+    env = {name: text for name, text in os.environ.items() if name != "ONEHOP_CACHE"}
+    return subprocess.run(
+        (*prefix, "sh", "-c", script),
+        cwd=folder,
+        env={**env, "PYTHONPATH": str(ROOT), "HOME": str(folder), "PYTHONDONTWRITEBYTECODE": "1"},
+        text=True,
+        capture_output=True,
+        timeout=120,
+    )
 
 
 def test_the_load_and_the_stub_take_what_the_hard_limit_gives(tmp_path: Path) -> None:
@@ -73,10 +98,40 @@ def test_too_many_connections_are_told_before_anything_starts(tmp_path: Path) ->
         assert ended.returncode == 2, ended.stderr
         assert words in ended.stderr
         assert len(ended.stderr.strip().splitlines()) == 1
-    assert list(tmp_path.iterdir()) == []
+    assert not (tmp_path / "results").exists()
 
 
 def test_what_is_needed_counts_both_paths() -> None:
     """An open loop may open all of its pool, on either path."""
     assert files_needed(Load.parse("c512")) == 2 * 512 + 128
     assert files_needed(Load.parse("p50")) == 2 * 256 + 128
+
+
+@pytest.mark.parametrize("verb", ["run --dry-run", "report latest", "compare latest latest"])
+def test_too_little_memory_is_told_before_it_is_asked_for(verb: str, tmp_path: Path) -> None:
+    """`ulimit -v 400000`: OpenBLAS would ask for ever, deaf to every signal."""
+    ended = shell(f"ulimit -v 400000; exec {sys.executable} -m bench {verb}", tmp_path)
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1), ended.stderr
+    assert "390 MiB of address space here" in ended.stderr
+    assert "ulimit -v" in ended.stderr
+
+
+def test_a_soft_limit_of_memory_is_raised(tmp_path: Path) -> None:
+    """As far as the hard one allows."""
+    ended = shell(f"ulimit -S -v 400000; exec {sys.executable} -m bench run --dry-run", tmp_path)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("limit", [4, 60])
+def test_too_few_processes_are_told_before_anything_starts(
+    limit: int, tmp_path: Path, missing: Callable[[str], None]
+) -> None:
+    """`ulimit -u`, for a user who is not root, whose id has no name: one line, nothing written."""
+    if os.getuid() == 0 and not shutil.which("setpriv"):
+        missing("no setpriv to be somebody else by")
+    tmp_path.chmod(0o777)
+    ended = shell(f"exec {sys.executable} -c '{FEW}' {limit}", tmp_path, NOBODY)
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1), ended.stderr
+    assert f"you may have {limit} processes and threads here" in ended.stderr
+    assert "ulimit -u" in ended.stderr
+    assert not (tmp_path / "results").exists()

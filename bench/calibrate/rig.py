@@ -27,6 +27,7 @@ from bench.samples import PATHS, read_samples
 from bench.stats import RoundSamples
 
 HOST = "127.0.0.1"
+READY_DEADLINE_S = 60.0  # it imports numpy, and others may use the cores
 SCENARIO = "read"  # asks for 1 KiB: what the calibration server answers
 LEAD_IN_S = 0.1
 
@@ -105,7 +106,7 @@ def rig_with(load: LoadProcess, folder: Path, seed: int) -> Iterator[Rig]:
         server = processes.start(argv, log=log, name="calibration server", cpus=target, cwd=ROOT)
         exits.enter_context(server)
         try:
-            processes.wait_ready(server, HOST, port)
+            processes.wait_ready(server, HOST, port, deadline_s=READY_DEADLINE_S)
         except TargetError as error:
             raise HarnessError(str(error)) from error
         yield Rig(load, port, folder, seed, server)
