@@ -79,6 +79,8 @@ def project(session: nox.Session, *groups: str) -> None:
         session.error("onehop runs on CPython 3.11 or newer; start nox with one")
     session.install("uv>=0.9", env=index_for_pip())
     session.env.update(index_of(session))
+    # Docker images say so; each Python of a run, and each server, would compile its modules anew.
+    session.env["PYTHONDONTWRITEBYTECODE"] = ""
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path(os.environ.get("HOME") or "/", ".cache"))
     extra = [f"--group={group}" for group in groups]
     near = next(place for place in (home, *home.parents) if place.exists())

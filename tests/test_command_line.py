@@ -53,6 +53,16 @@ def test_the_verbs_have_options() -> None:
     assert ("compare", "before") in OPTIONS
 
 
+@pytest.mark.parametrize("module", ["faults", "measure", "profile", "serve", "web_ui"])
+def test_a_verb_imports_no_plots_before_it_draws(module: str) -> None:
+    """matplotlib and scipy.stats take two seconds, and who mistyped a name waits for neither."""
+    asked = f"import sys, bench.commands.{module}; print(*sys.modules)"
+    ended = subprocess.run(
+        [sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert not {"matplotlib", "scipy.stats"} & set(ended.stdout.split())
+
+
 @pytest.mark.parametrize(("verb", "option"), OPTIONS)
 def test_a_hostile_value(
     verb: str, option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from bench.addresses import check_loopback
-from bench.calibrate import run as run_calibration
+from bench.calibrate.checks import run as run_calibration
 from bench.comparable import incomparable
 from bench.compare import compare_runs, lines
 from bench.model import Run, UserError

@@ -16,9 +16,9 @@ from rich.console import Console
 
 from bench import limits, machine
 from bench.addresses import check_loopback
-from bench.calibrate import measure_floor
 from bench.calibrate.known import measure_resolution
 from bench.calibrate.placement import Instrument, is_shared, measure_bias, wanted
+from bench.calibrate.short import measure_floor
 from bench.capacity import Objective
 from bench.catalog import catalog
 from bench.disk import explained

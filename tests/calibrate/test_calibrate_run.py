@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import calibrate
-from bench.calibrate import linter
+from bench.calibrate import checks, linter
 from bench.calibrate.canned import good, written
 from bench.calibrate.finding import Finding, Row
 from bench.calibrate.report import write_report
@@ -20,7 +19,7 @@ from bench.trust import judge as gate
 def test_an_unknown_check_is_the_users_mistake(tmp_path: Path) -> None:
     """It says which there are, and writes nothing."""
     with pytest.raises(UserError, match="truth, omission"):
-        calibrate.run(tmp_path, only=["speed"])
+        checks.run(tmp_path, only=["speed"])
     assert not list(tmp_path.iterdir())
 
 
@@ -29,7 +28,7 @@ def test_a_run_writes_its_report(tmp_path: Path) -> None:
     said: list[str] = []
     affinity = os.sched_getaffinity(0)
     try:
-        assert calibrate.run(tmp_path, only=["linter"], say=said.append) == 0
+        assert checks.run(tmp_path, only=["linter"], say=said.append) == 0
     finally:
         os.sched_setaffinity(0, affinity)
     folder = tmp_path / "calibration"
