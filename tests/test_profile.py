@@ -14,7 +14,7 @@ from tests.verbs import bench
 
 
 def profile(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return bench("profile", *arguments, cwd=folder, timeout=240)  # the venv may have to be built
+    return bench("profile", *arguments, cwd=folder)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ import pytest
 from bench.calibrate.placement import is_shared
 from bench.samples import open_run
 from bench.upstream import start_upstream
-from tests.verbs import ROOT, begin, bench
+from tests.verbs import PATIENCE_S, ROOT, begin, bench
 
 SMALL = ("--servers", "waitress", "--interpreters", "cpython", "--topologies", "1")
 SOUND = ("OK", "UNTRUSTED")  # other programs may use the cores while this runs
@@ -39,7 +39,7 @@ class Running:
         return sorted(self.cwd.glob("results/2*/samples/*/round-*.json"))
 
     def wait_for_rounds(self, count: int) -> None:
-        end = time.monotonic() + 90
+        end = time.monotonic() + PATIENCE_S
         while len(self.rounds()) < count:
             assert self.popen.poll() is None, self.popen.communicate()[0]
             assert time.monotonic() < end
@@ -61,7 +61,7 @@ class Running:
                     return process
         return None
 
-    def output(self, timeout: float = 60) -> str:
+    def output(self, timeout: float = PATIENCE_S) -> str:
         return self.popen.communicate(timeout=timeout)[0]
 
 
@@ -174,7 +174,7 @@ def test_a_lost_terminal_ends_as_ctrl_c_does(tmp_path: Path) -> None:
         stderr=slave,
     )
     os.close(slave)
-    end = time.monotonic() + 90
+    end = time.monotonic() + PATIENCE_S
     while len([*tmp_path.glob("results/2*/samples/*/round-*.json")]) < 2:
         assert leader.poll() is None
         assert time.monotonic() < end
@@ -184,9 +184,9 @@ def test_a_lost_terminal_ends_as_ctrl_c_does(tmp_path: Path) -> None:
     family = psutil.Process(leader.pid).children(recursive=True)
     assert len(family) >= 2  # the load, the upstream
     os.close(master)
-    _, alive = psutil.wait_procs(family, timeout=30)
+    _, alive = psutil.wait_procs(family, timeout=PATIENCE_S)
     assert not alive
-    assert leader.wait(60) == 130
+    assert leader.wait(PATIENCE_S) == 130
     run = json.loads((tmp_path / "results/latest/run.json").read_text())
     assert run["status"] == "interrupted"
     assert (tmp_path / "results/latest/report.html").stat().st_size > 10_000
@@ -219,7 +219,7 @@ def test_a_server_that_dies_is_a_row_and_the_others_go_on(tmp_path: Path) -> Non
         *("--loads", "c4", "--rounds", "2", "--seconds", "2"),
         cwd=tmp_path,
     )
-    end = time.monotonic() + 90
+    end = time.monotonic() + PATIENCE_S
     victim = None
     while victim is None and time.monotonic() < end:
         victim = running.member("wsgiref")
@@ -227,7 +227,7 @@ def test_a_server_that_dies_is_a_row_and_the_others_go_on(tmp_path: Path) -> Non
     assert victim is not None
     time.sleep(1.0)  # into its warm-up or its blocks; any moment is a fair one
     victim.kill()
-    output = running.output(120)
+    output = running.output()
     assert running.popen.returncode == 0, output
     verdicts = {row["server"]: row for row in rows(tmp_path)}
     assert verdicts["wsgiref"]["verdict"] == "TARGET_FAILED"
@@ -299,13 +299,13 @@ def test_a_hop_of_the_users_own(tmp_path: Path) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 4 MiB; needs root."""
+    """A file system of 16 MiB; needs root."""
     if os.geteuid() != 0:
         pytest.skip("mounting a small file system needs root")
     mount = tmp_path / "disk"
     mount.mkdir()
     done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(mount)], capture_output=True
+        ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(mount)], capture_output=True
     )
     if done.returncode:
         pytest.skip(f"no tmpfs can be mounted here: {done.stderr.decode().strip()}")

@@ -97,7 +97,7 @@ def test_the_printed_command_does_the_same(upstream: str, tmp_path: Path, serve:
     process = serve(*where)
     wait_for(port, process)
     process.terminate()
-    output = process.communicate(timeout=10)[0]
+    output = process.communicate(timeout=120)[0]
     line = next(line for line in output.splitlines() if line.startswith("cd "))
     assert "--threads 3" in line
     again = subprocess.Popen(["sh", "-c", line.replace("&& env", "&& exec env")], env=QUIET)
@@ -126,7 +126,7 @@ def test_the_printed_command_does_the_same(upstream: str, tmp_path: Path, serve:
 def test_a_users_mistake(arguments: tuple[str, ...], words: str, serve: Serve) -> None:
     """One clear line, exit status 2."""
     process = serve(*arguments, "--upstream", "http://127.0.0.1:9")
-    output, errors = process.communicate(timeout=30)
+    output, errors = process.communicate(timeout=120)
     assert (process.returncode, output) == (2, "")
     assert words in errors
     assert errors.count("\n") == 1
@@ -135,7 +135,7 @@ def test_a_users_mistake(arguments: tuple[str, ...], words: str, serve: Serve) -
 def test_an_upstream_is_needed(serve: Serve) -> None:
     """Without one there is nothing to serve: the line says the three ways to give it."""
     process = serve("--server", "waitress")
-    errors = process.communicate(timeout=30)[1]
+    errors = process.communicate(timeout=120)[1]
     assert process.returncode == 2
     assert all(words in errors for words in ("--upstream URL", "ONEHOP_UPSTREAM", ".env"))
     assert errors.count("\n") == 1
@@ -151,7 +151,7 @@ def test_env_file_is_read_as_the_app_reads_it(tmp_path: Path, serve: Serve) -> N
     ):
         (tmp_path / ".env").write_bytes(text)
         process = serve("--server", "waitress", "--upstream", "http://127.0.0.1:9")
-        output, errors = process.communicate(timeout=30)
+        output, errors = process.communicate(timeout=120)
         assert (process.returncode, output, errors.count("\n")) == (2, "", 1), errors
         assert words in errors
 
@@ -162,7 +162,7 @@ def test_a_taken_port(serve: Serve) -> None:
         port = str(taken.getsockname()[1])
         where = ("--server", "bjoern", "--port", port, "--upstream", "http://127.0.0.1:9")
         process = serve(*where)
-        errors = process.communicate(timeout=30)[1]
+        errors = process.communicate(timeout=120)[1]
     assert process.returncode == 2
     assert f"{HOST}:{port}: Address already in use" in errors
     assert errors.count("\n") == 1

@@ -42,7 +42,7 @@ def test_a_closed_pipe_ends_nothing(tmp_path: Path) -> None:
     process = go_on(tmp_path, writer)
     os.close(writer)
     os.close(reader)
-    process.communicate("go\n", timeout=20)
+    process.communicate("go\n", timeout=120)
     assert process.returncode == 0
     assert (tmp_path / "done").exists()
 
@@ -53,6 +53,6 @@ def test_output_to_a_full_disk_ends_nothing(tmp_path: Path) -> None:
         pytest.skip("there is no /dev/full here")
     with Path("/dev/full").open("w") as full:
         process = go_on(tmp_path, full.fileno())
-        process.communicate("go\n", timeout=20)
+        process.communicate("go\n", timeout=120)
     assert process.returncode == 0
     assert (tmp_path / "done").exists()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.workers import FIRST, group_of, rank
+from tests.verbs import ROOT
+from tests.workers import ALONE, FIRST, group_of, rank
 
 CONTRACT = "tests/servers/test_contract.py::"
 FEATURES = "tests/balancers/test_balancer_features.py::"
@@ -37,3 +38,10 @@ def test_the_longest_go_first() -> None:
     ]
     assert sorted(ids, key=rank) == ids[::-1]
     assert rank(ids[0]) == len(FIRST)
+
+
+@pytest.mark.parametrize("beginning", ALONE)
+def test_who_is_to_be_alone_is_there(beginning: str) -> None:
+    """A renamed file or test would run beside others without a word."""
+    file, _, name = beginning.partition("::")
+    assert f"def {name.partition('[')[0]}" in (ROOT / file).read_text()

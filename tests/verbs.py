@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+PATIENCE_S = 300.0  # with a verb, on a machine that runs several of them
 
 
 def bench(
-    *arguments: str, cwd: Path, timeout: float = 120, env: Mapping[str, str] | None = None
+    *arguments: str, cwd: Path, timeout: float = PATIENCE_S, env: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """A verb, to its end; `env` beside the environment of the tests."""
     with begin(*arguments, cwd=cwd, env=env) as process:

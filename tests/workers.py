@@ -26,22 +26,40 @@ APART = (
     "tests/balancers/test_balancer_policies.py",
     "tests/balancers/test_balancers_nginx.py",
     "tests/balancers/test_deploy.py",
+    "tests/load/test_locust_files.py",
+    "tests/test_run.py",
+    "tests/test_turn.py",
 )
 # What takes longest goes first, so that no worker waits for another at the end.
 FIRST = ("pypy", "tests/proxy_app/test_clients", "tests/report", "tests/test_", "tests/servers")
 
 
-# What measures, floods, or takes its turn at measuring on this machine: by itself.
+# What measures, floods, or judges by the clock: by itself. The beginnings of test ids.
 ALONE = (
-    "tests/load/",
-    "tests/calibrate/",
-    "tests/faults/test_faults_run",
-    "tests/machine/test_quota",
-    *("tests/test_compare.py", "tests/test_outside.py", "tests/test_profile.py"),
-    *("tests/test_resume", "tests/test_run", "tests/test_secrets_of_a_run", "tests/test_turn"),
-    "tests/test_streams.py",
+    "tests/calibrate/test_rig.py",
+    "tests/faults/test_faults_run.py::test_a_killed",
+    "tests/faults/test_faults_run.py::test_a_poison",
+    "tests/faults/test_faults_run.py::test_ctrl_c",
+    "tests/faults/test_faults_run.py::test_the_race",
+    "tests/load/test_alarm.py",
+    "tests/load/test_arrival.py",
+    "tests/load/test_client.py",
+    "tests/load/test_hostile_target.py",
+    "tests/load/test_locust_files.py::test_runs_by_itself[bulk-",
+    "tests/load/test_open_loop.py",
+    "tests/load/test_process.py",
+    "tests/load/test_tls.py",
+    "tests/load/test_websocket_client.py",
+    "tests/machine/test_quota.py",
     "tests/servers/test_declarations.py::test_a_toy_from_a_folder",
-    "tests/balancers/test_balancer_of_the_web_ui.py",
+    "tests/test_profile.py::test_a_flame_graph",
+    "tests/test_run.py::test_a_hop_of_the_users_own",
+    "tests/test_run.py::test_a_run_",
+    "tests/test_run.py::test_ctrl_c",
+    "tests/test_run.py::test_kill_9",
+    "tests/test_run.py::test_run_json",
+    "tests/test_run.py::test_the_report_comes_back",
+    "tests/test_run.py::test_the_upstream_counts",
 )
 
 

@@ -22,7 +22,7 @@ def locust(file: str, *options: str, **env: str) -> subprocess.CompletedProcess[
     argv = [sys.executable, "-m", "locust", "-f", f"bench/load/{file}", "--headless", "--json"]
     argv += ["-u", "4", "-r", "4", "-t", "1s", *options]
     return subprocess.run(
-        argv, cwd=ROOT, env=os.environ | env, capture_output=True, text=True, timeout=30
+        argv, cwd=ROOT, env=os.environ | env, capture_output=True, text=True, timeout=120
     )
 
 
@@ -119,7 +119,7 @@ def test_load_shapes_mean_what_they_say(right_server: str, tmp_path: Path) -> No
     argv = [sys.executable, "-m", "locust", "-f", str(file), "--headless", "--host", right_server]
     argv += ["--csv", str(tmp_path / "x"), "--csv-full-history"]
     env = os.environ | {"PYTHONPATH": str(ROOT)}
-    run = subprocess.run(argv, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=40)
+    run = subprocess.run(argv, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120)
     assert run.returncode == 0, run.stderr
     with (tmp_path / "x_stats_history.csv").open() as history:
         users = [int(row["User Count"]) for row in csv.DictReader(history)]

@@ -28,6 +28,7 @@ from tests.servers.wire import HOST
 ROOT = Path(__file__).resolve().parents[2]
 PROMISED = (resolve_name("cpython"), "pypy-3.11")
 SAMPLE = ("waitress", "gunicorn-gthread", "gevent")
+READY_S = 60.0  # until it is asked in vain; test_ready_soon is what judges a start
 READ_TIMEOUT_S = 1.5  # the app's patience with its upstream: what a 504 takes
 
 
@@ -164,7 +165,7 @@ def launched(
 def running(pair: Pair, log: Path, settings: Mapping[str, str], workers: int = 1) -> Iterator[Hop]:
     port = free_port()
     with launched(pair, port, log, settings, workers) as process:
-        yield Hop(pair, port, process, wait_ready(process, HOST, port))
+        yield Hop(pair, port, process, wait_ready(process, HOST, port, deadline_s=READY_S))
 
 
 @pytest.fixture(scope="session")

@@ -151,7 +151,7 @@ def test_workers(name: str, settings: dict[str, str], tmp_path: Path) -> None:
 def _family(name: str, workers: int, settings: dict[str, str], folder: Path) -> int:
     """The number of its processes once it has served, and enough have come."""
     with running(Pair(name, PROMISED[0]), folder / "log", settings, workers=workers) as hop:
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         while len(hop.process.tree()) <= workers and time.monotonic() < deadline:
             time.sleep(0.02)
         with Wire(hop.port) as wire:
