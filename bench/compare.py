@@ -13,8 +13,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from scipy import special
-
 from bench.between import FIGURES, LIMIT, Pace, Series, Spread, pace_between, scatter, series
 from bench.changes import Change, Comparison, Figure, lines
 from bench.comparable import incomparable, notes
@@ -151,6 +149,8 @@ def difference_p(
         variances.append(between.sd**2)
         shares.append(between.sd**4 / between.freedom)
     freedom = sum(variances) ** 2 / sum(shares)
+    from scipy import special  # by the first that needs it: see bench.stats
+
     return 2 * float(special.stdtr(freedom, -gap / math.sqrt(sum(variances))))
 
 

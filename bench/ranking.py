@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from scipy import special
 
 from bench.stats import LEVEL, holm
 
@@ -93,6 +92,8 @@ def _prior(own: Sequence[tuple[float, float]]) -> tuple[float, float]:
     """
     if len(own) < FEWEST:
         return 0.0, 0.0
+    from scipy import special  # by the first that needs it: see bench.stats
+
     variances, freedom = np.array(own).T
     logs = np.log(variances) - special.digamma(freedom / 2) + np.log(freedom / 2)
     excess = float(logs.var(ddof=1) - special.polygamma(1, freedom / 2).mean())
@@ -111,4 +112,6 @@ def _p_value(a: Estimate, b: Estimate, margin: float) -> float:
     error2 = a.error2 + b.error2
     freedom = error2**2 / (a.error2**2 / a.freedom + b.error2**2 / b.freedom)
     gap = max(0.0, abs(a.mean - b.mean) - margin)
+    from scipy import special
+
     return 2 * float(special.stdtr(freedom, -gap / math.sqrt(error2)))

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special  # not scipy.stats, which takes a second to import
 
 from bench.bootstrap import Array, resample
 from bench.censored import failed_share, is_known
@@ -33,6 +32,8 @@ class RoundSamples:
 
 def student_t95(freedom: int) -> float:
     """The two-sided 95% point of Student's t."""
+    from scipy import special  # half of what a verb takes that only tells; scipy.stats takes 1 s
+
     return float(special.stdtrit(freedom, 1 - LEVEL / 2))
 
 
@@ -137,6 +138,8 @@ def null_rate(intervals: Sequence[Interval]) -> NullRate:
     if not known:
         raise ValueError("no null interval has bounds")
     excluded = sum(not low <= 0 <= high for low, high in known)
+    from scipy import special
+
     p_value = float(special.bdtrc(excluded - 1, len(known), LEVEL)) if excluded else 1.0
     return NullRate(len(known), excluded, p_value)
 
@@ -160,6 +163,8 @@ def welch_p(a: Sequence[float], b: Sequence[float]) -> float:
     if not sum(shares):
         return float(difference == 0)
     freedom = sum(shares) ** 2 / (shares[0] ** 2 / (len(a) - 1) + shares[1] ** 2 / (len(b) - 1))
+    from scipy import special
+
     return 2 * float(special.stdtr(freedom, -difference / math.sqrt(sum(shares))))
 
 

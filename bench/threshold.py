@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 Array = NDArray[np.float64]
 
@@ -196,6 +195,8 @@ def crossing(probes: Sequence[Stretch], others: Sequence[Stretch], x: float, q: 
     ]
     if own:
         variance = max(variance, float(np.mean(np.square(own))))
+    from scipy import special  # by the first that needs it: see bench.stats
+
     half = float(special.stdtrit(k - 1, 0.975)) * math.sqrt(variance / k) * math.exp(spread / 2)
     bend = abs(whole - located(probes, others, x, q, straight=True)[0])
     middle = float(pseudo.mean())

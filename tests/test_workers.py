@@ -8,6 +8,7 @@ from tests.verbs import ROOT
 from tests.workers import ALONE, FIRST, group_of, rank
 
 CONTRACT = "tests/servers/test_contract.py::"
+HARDENING = "tests/servers/test_hardening.py::"
 FEATURES = "tests/balancers/test_balancer_features.py::"
 
 
@@ -15,7 +16,13 @@ FEATURES = "tests/balancers/test_balancer_features.py::"
     ("one", "other", "together"),
     [
         (f"{CONTRACT}test_ready_soon[a-b-pypy-3.11]", f"{CONTRACT}test_x[a-b-pypy-3.11-up]", True),
-        (f"{CONTRACT}test_x[a-pypy-3.11-up]", "tests/servers/test_y.py::test[a-pypy-3.11]", True),
+        (f"{CONTRACT}test_x[a-pypy-3.11-up]", "tests/servers/test_y.py::test[a-pypy-3.11]", False),
+        (f"{HARDENING}test_x[a-pypy-3.11-up]", f"{HARDENING}test_x[a-pypy-3.11-version]", True),
+        (
+            f"{HARDENING}test_x[a-pypy-3.11-up]",
+            f"{HARDENING}test_x[a-pypy-3.11-as-shipped-up]",
+            False,
+        ),
         (f"{CONTRACT}test_x[a-pypy-3.11-up]", f"{CONTRACT}test_x[a-cpython-3.11-up]", False),
         (f"{CONTRACT}test_workers[a]", f"{CONTRACT}test_workers[b]", False),
         (f"{FEATURES}test_shared[nginx-best-pool]", f"{FEATURES}test_shared[nginx-best-tls]", True),

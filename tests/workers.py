@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 # What shares a running server, balancer or client: all of one group, whatever the function.
 TOGETHER = (
-    r"(?P<group>tests/servers/)\S+\[(?P<name>[\w-]+-(?:cpython|pypy)-\d\.\d+)",
+    r"(?P<group>tests/servers/\w+\.py)::\S+\["
+    r"(?P<name>[\w-]+-(?:cpython|pypy)-\d\.\d+(?:-as-shipped)?)",
     r"(?P<group>tests/balancers/test_balancer_features)\S+::test_shared\[(?P<name>\S+?-(?:best|default))-",
     r"(?P<group>tests/proxy_app/test_clients)\.py::test_contract\[(?P<name>[a-z0-9]+)",
 )
@@ -31,7 +32,10 @@ APART = (
     "tests/test_turn.py",
 )
 # What takes longest goes first, so that no worker waits for another at the end.
-FIRST = ("pypy", "tests/proxy_app/test_clients", "tests/report", "tests/test_", "tests/servers")
+FIRST = (
+    *("cgi-", "diesel", "pypy"),
+    *("tests/proxy_app/test_clients", "tests/report", "tests/test_", "tests/servers"),
+)
 
 
 # What measures, floods, or judges by the clock: by itself. The beginnings of test ids.

@@ -10,7 +10,6 @@ from pathlib import Path
 import msgspec
 
 from bench.addresses import check_loopback
-from bench.calibrate.checks import run as run_calibration
 from bench.comparable import incomparable
 from bench.compare import compare_runs, lines
 from bench.model import Run, UserError
@@ -54,6 +53,8 @@ def _earlier(like: Run, folders: list[Path]) -> list[Run]:
 
 def calibrate(options: argparse.Namespace) -> int:
     """Hold the instrument to the truth; status 1 when a check fails."""
+    from bench.calibrate.checks import run as run_calibration  # 2 s, which `compare` has no use for
+
     check_loopback()
     with the_turn("calibrate", RESULTS / "calibration", wait=options.wait):
         return run_calibration(RESULTS, short=options.short, only=options.only, seed=options.seed)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -32,9 +33,12 @@ TRIES = 5  # until a server ends that is said to: what it reads at once decides,
 def test_screen(name: str, have: Callable[[str], None], tmp_path: Path) -> None:
     """A balancer's file says of every rule what becomes of its requests, and it is so."""
     have(name)
-    passed, stopped, version = by_itself(name, tmp_path / "alone")
-    for server in LEAKY:
-        for rule, what in behind(name, server, tmp_path / server).items():
+    with ThreadPoolExecutor(1 + len(LEAKY)) as pool:  # each a balancer of its own; most is waiting
+        alone = pool.submit(by_itself, name, tmp_path / "alone")
+        before_them = [pool.submit(behind, name, one, tmp_path / one) for one in LEAKY]
+    passed, stopped, version = alone.result()
+    for one in before_them:
+        for rule, what in one.result().items():
             passed.setdefault(rule, what)
     screen = BALANCERS[name].screen
     stated = {rule for rule in HARDENING if screen.fate(rule, version) == "passed"}
@@ -52,7 +56,7 @@ def by_itself(name: str, folder: Path) -> tuple[dict[str, str], set[str], str]:
             screen = BALANCERS[name].screen
             for token, (rule, attack) in enumerate(every(), FIRST_TOKEN):
                 patient = screen.fate(rule, balancer.version) == "passed"
-                wrong, _ = carry_out(attack, balancer.port, recorder, token, patient)
+                wrong, _ = carry_out([attack], balancer.port, recorder, token, patient)[0]
                 if wrong:
                     passed.setdefault(rule, f"{attack.name}: {wrong}")
             asked = enumerate(every(), FIRST_TOKEN)
@@ -76,7 +80,7 @@ def behind(name: str, server: str, folder: Path) -> dict[str, str]:
             for token, (rule, attack) in enumerate([*every()] * tries, FIRST_TOKEN):
                 if not mortal and not pair.hole(rule):
                     continue
-                wrong, _ = carry_out(attack, balancer.port, recorder, token)
+                wrong, _ = carry_out([attack], balancer.port, recorder, token)[0]
                 if wrong and pair.hole(rule):
                     felt.setdefault(rule, f"{attack.name}: {wrong}")
                 if not hop.process.alive:

@@ -9,18 +9,22 @@ for. Sources: RFC 9112 §§2.2, 3.2, 5.1, 6.3, 7.1, 9.6, 11.2.
 from __future__ import annotations
 
 import re
+import selectors
 import socket
 import time
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 
 from tests.servers.recording import Reached, Recorder
-from tests.servers.wire import HOST
+from tests.servers.wire import HOST, Broken, Wire
 
 SILENT_S = 0.4  # after its last byte a server has no more to say
 ANSWER_S = 10.0  # where silence is the fault, before its first byte: a busy machine is slow
 LONGEST_S = 2.0  # for a hole that its file states, until it shows
+ENDLESS_S = ANSWER_S + LONGEST_S  # for a server that does not come to an end
+TICK_S = 0.05
+TOGETHER = 12  # attacks at once, of the 16 requests that a server with threads has room for
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,7 @@ class Seen:
     closed: bool
     own: tuple[Reached, ...]  # what reached the upstream of the visible request
     hidden: tuple[Reached, ...]
+    free: bool = True  # in the end the server answered another request on another connection
 
     @property
     def statuses(self) -> list[int]:
@@ -39,6 +44,11 @@ class Seen:
     @property
     def accepted(self) -> bool:
         return self.statuses[:1] == [201]
+
+    def settles(self, wrong: str) -> bool:
+        """Whether no more can come of it: it did not wait behind one that holds up the server."""
+        touched = bool(self.raw or self.own or self.hidden)
+        return self.closed or (touched and (self.free or bool(wrong)))
 
 
 Judge = Callable[[Seen], str]
@@ -52,44 +62,113 @@ class Attack:
     data: bytes
     wrong: Judge = lambda _: ""  # only the next client is asked
     cut: bool = False
-    first_byte_s: float = SILENT_S
+    first_byte_s: float = 0.0  # where it may be longer than a silence
 
 
 def carry_out(
-    attack: Attack, port: int, recorder: Recorder, token: int, patient: bool = False
-) -> tuple[str, Seen]:
-    """What the server at `port` did wrong ("": nothing within the time that it has), what was seen.
+    attacks: Sequence[Attack],
+    port: int,
+    recorder: Recorder,
+    token: int,
+    patient: bool = False,
+    silent_s: float = SILENT_S,
+) -> list[tuple[str, Seen]]:
+    """Of each attack what the server at `port` did wrong ("": nothing), and what was seen.
 
-    `patient`: wait for a hole to show that is known to be there.
+    All at the same time, each on a connection of its own, with the tokens from `token` on. It has
+    no more to say when all of them were silent for `silent_s`. `patient`: wait for a hole to show
+    that is known to be there.
     """
-    own, hidden = own_token(token), f"h{token}h"
-    data = attack.data.replace(b"{own}", own.encode()).replace(b"{hidden}", hidden.encode())
-    begin = time.monotonic()
-    raw, closed = b"", False
-    with socket.socket() as wire:
-        wire.settimeout(attack.first_byte_s)
-        wire.connect((HOST, port))
-        with suppress(OSError):  # refused before all of it was sent
-            wire.sendall(data)
-            if attack.cut:
-                wire.shutdown(socket.SHUT_WR)
-        while True:
-            try:
-                piece = wire.recv(1 << 16)
-                raw, closed = raw + piece, not piece
-                wire.settimeout(SILENT_S)
-            except TimeoutError:
-                piece = b""
-            except OSError:
-                piece, closed = b"", True
-            ways = (tuple(recorder.of(own)), tuple(recorder.of(hidden)))
-            seen = Seen(raw, closed, *ways)
-            wrong = attack.wrong(seen)
-            late = time.monotonic() - begin > LONGEST_S
-            if wrong or late or (not piece and not patient):
-                return wrong, seen
-            if closed:
-                time.sleep(0.05)  # patient: what the upstream saw may come later
+    begin = last = time.monotonic()
+    with ExitStack() as exits:
+        selector = exits.enter_context(selectors.DefaultSelector())
+        shots = [_Shot(one, port, token + i, recorder, exits) for i, one in enumerate(attacks)]
+        for one in shots:
+            selector.register(one.wire, selectors.EVENT_READ | selectors.EVENT_WRITE, one)
+        while under_way := [one for one in shots if not one.over]:
+            for key, mask in selector.select(TICK_S):
+                last = time.monotonic()
+                key.data.go_on(mask, selector)
+            waiting = patient and not any(one.wrong for one in shots)
+            late = time.monotonic() - begin > ENDLESS_S
+            for one in under_way:
+                one.judge(time.monotonic() - last, silent_s, waiting, late)
+        free = all(one.closed for one in shots) or _is_free(port, silent_s)
+        return [(one.wrong, replace(one.seen(), free=free)) for one in shots]
+
+
+def _is_free(port: int, within_s: float) -> bool:
+    try:
+        with Wire(port, within_s) as wire:
+            wire.send(_head("GET /folder/1 HTTP/1.1", CLOSE))
+            wire.answer()
+    except (Broken, OSError):
+        return False
+    return True
+
+
+class _Shot:
+    """One attack under way."""
+
+    def __init__(
+        self, attack: Attack, port: int, token: int, recorder: Recorder, exits: ExitStack
+    ) -> None:
+        self._attack, self._recorder = attack, recorder
+        self._own, self._hidden = own_token(token), f"h{token}h"
+        data = attack.data.replace(b"{own}", self._own.encode())
+        self._unsent = data.replace(b"{hidden}", self._hidden.encode())
+        self._raw, self.closed, self._news = b"", False, False
+        self.wrong, self.over = "", False
+        self.wire = exits.enter_context(socket.create_connection((HOST, port), ANSWER_S))
+        self.wire.setblocking(False)
+
+    def seen(self) -> Seen:
+        ways = (tuple(self._recorder.of(self._own)), tuple(self._recorder.of(self._hidden)))
+        return Seen(self._raw, self.closed, *ways)
+
+    def go_on(self, mask: int, selector: selectors.BaseSelector) -> None:
+        """Send what can be sent, take what has come."""
+        if mask & selectors.EVENT_WRITE:
+            self._send(selector)
+        if mask & selectors.EVENT_READ and not self.closed:
+            self._receive(selector)
+
+    def _send(self, selector: selectors.BaseSelector) -> None:
+        try:
+            self._unsent = self._unsent[self.wire.send(self._unsent) :]
+            if not self._unsent and self._attack.cut:
+                self.wire.shutdown(socket.SHUT_WR)
+        except BlockingIOError:
+            return
+        except OSError:  # refused before all of it was sent
+            self._unsent = b""
+        if not self._unsent:
+            selector.modify(self.wire, selectors.EVENT_READ, self)
+
+    def _receive(self, selector: selectors.BaseSelector) -> None:
+        try:
+            piece = self.wire.recv(1 << 16)
+        except BlockingIOError:
+            return
+        except OSError:
+            piece = b""
+        self._raw, self.closed, self._news = self._raw + piece, not piece, True
+        if self.closed:
+            selector.unregister(self.wire)
+
+    def judge(self, quiet_s: float, silent_s: float, patient: bool, late: bool) -> None:
+        """After each piece, and when nothing has come for as long as it may be waited for."""
+        first_s = self._attack.first_byte_s or silent_s
+        limit_s = silent_s if self._raw or self.closed else max(first_s, silent_s)
+        silent = quiet_s >= limit_s
+        if not (self._news or silent or late):
+            return
+        self._news = False
+        self.wrong = self._attack.wrong(self.seen())
+        ended = silent or self.closed
+        if patient:
+            ended = quiet_s >= max(limit_s, LONGEST_S)
+        self.over = bool(self.wrong) or late or ended
 
 
 def own_token(token: int) -> str:
