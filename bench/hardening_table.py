@@ -26,7 +26,24 @@ Procfile of `deploy/` ([held](../tests/balancers/test_an_instance_that_dies.py))
 behind nginx a POST gets 502 and is not sent again, a GET is answered by another instance.
 
 The first columns are the *equal* track, whose launch cures what an option or a hook can. As shipped
-nothing is cured: the last column has what is different there.
+nothing is cured: the last column has what is different there. Refused are heads that two hops could
+read differently ([the rules](../servers/framing.py)), answered with 400 and a close.
+
+A cure is part of what is measured. In CPU time on the machine of these pages, for a head of ten
+headers and 511 bytes (two headers: 0.8 and 1 µs):
+
+| servers | what is done | CPython 3.11 | PyPy 3.11 |
+| --- | --- | --- | --- |
+| waitress, auto | the head is checked | 2.7 µs | 3.4 µs |
+| gevent, gevent-websocket, eventlet, wsgiref, paste, rocket, cheroot, cherrypy, cherrypy-old | \
+it is read for that, and read again by the server | 4.2 µs | 4.5 µs |
+| hypercorn, asgi-hypercorn; on PyPy uvicorn-a2wsgi, asgi-uvicorn and its tutorial | \
+the fields that frame a body are compared | 0.5 µs | 0.3 µs |
+
+Those figures are the best of 40 runs of 5 000 calls each. Not timed, because less: a comparison for
+each header line (twisted, and uvicorn on CPython), for each request (tornado), for each piece of a
+body (hypercorn, uvicorn-a2wsgi) or each chunked request (gunicorn before 26). The others have no
+cure and no such cost.
 """
 
 

@@ -3,7 +3,8 @@
 The fastest where the app itself never waits; a proxy waits for its upstream in every request. The
 request body is buffered, and TCP_NODELAY is left to us: set on the listening socket, inherited by
 each connection. It ends by itself only when every client has gone, and on PyPy runs no signal
-handler while it is idle: a thread takes the signal, and leaves requests in flight one second.
+handler while it is idle: a thread takes the signal, and leaves requests in flight one second. Its
+parser is C and shows nobody a head: nothing of its framing can be cured from here.
 """
 
 import os

@@ -3,6 +3,7 @@
 Nothing is kept from one request to the next: not the interpreter, not the upstream's connection.
 A thread of Apache waits for each process, so its threads limit the processes, and idle connections
 take none. Its memory includes this launcher, which only waits.
+CGI has no way to tell a program that a body without a length was cut: that is not cured from here.
 """
 
 from typing import Any

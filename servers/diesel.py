@@ -1,6 +1,7 @@
 """diesel: greenlets on epoll from 2013; a request that waits for the upstream stops all others.
 
 It never left Python 2; proxy_app.py2 is the app there, and starts it. Bodies are whole both ways.
+What cures others (servers/framing.py) needs Python 3.
 """
 
 from servers.capabilities import COMMA, DASHED, Capabilities

@@ -1,6 +1,7 @@
 """fapws3: a C event loop on libev from 2009 that calls the app in that same loop, HTTP/1.0.
 
 It never left Python 2; proxy_app.py2 is the app there, and starts it. Bodies are whole both ways.
+Its parser is C and shows nobody a head: nothing of its framing can be cured from here.
 """
 
 from servers.capabilities import DASHED, LAST, Capabilities

@@ -2,6 +2,7 @@
 
 Idle connections end after the time that it gives a request's head, at most 60 s. All its processes
 share the port by SO_REUSEPORT, also with a stranger's: the port is tried before it starts.
+Its parser is Rust (hyper), its wrapper hides that a body broke off: not to be cured from here.
 """
 
 import socket

@@ -2,6 +2,7 @@
 
 gunicorn's keep-alive time is also the time that meinheld gives a request body: at the default of
 2 s a slow upload gets 408.
+It is meinheld's C parser that frames: gunicorn's own, which could be cured, is not asked.
 """
 
 from servers.hardening import Holes

@@ -3,6 +3,7 @@
 Bottle's adapter leaves keep-alive off; here it is on. `patch_all()` gives the app's outgoing
 connections to the loop: without it one request is served at a time. Its releases ended in 2020: on
 CPython from 3.9 it needs the modern greenlet header (see bench/environments.py).
+Its parser is C and shows nobody a head: nothing of its framing can be cured from here.
 """
 
 from typing import Any

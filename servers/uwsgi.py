@@ -4,6 +4,7 @@ The router keeps clients' connections; `--http11-socket` would keep a thread wit
 seventeenth client waits. The router never learns that a response has failed halfway, and would let
 its client wait: `application` resets its own connection to the router then. SIGTERM by itself
 reloads: the hook makes it end, and lets requests in flight end first.
+Its router, which frames the bodies, is C without a hook: that is not cured from here.
 """
 
 import os
