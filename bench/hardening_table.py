@@ -30,7 +30,7 @@ nothing is cured: the last column has what is different there. Refused are heads
 read differently ([the rules](../servers/framing.py)), answered with 400 and a close.
 
 A cure is part of what is measured. In CPU time on the machine of these pages, for a head of ten
-headers and 511 bytes (two headers: 0.8 and 1 µs):
+headers and 511 bytes (with one header: 0.8 and 1 µs):
 
 | servers | what is done | CPython 3.11 | PyPy 3.11 |
 | --- | --- | --- | --- |
