@@ -38,6 +38,10 @@ def parse(argv: list[str]) -> Arguments:
     add("--keep", action="store_true", help="put what reached new lines into the committed corpora")
     add("--blind", action="store_true", help="by the seeded mutator alone, without atheris")
     chosen = parser.parse_args(argv, Arguments())
+    try:
+        chosen.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        parser.error(f"--folder {chosen.folder}: {error.strerror}; name one that can be written")
     chosen.target = chosen.target or list(TARGETS)
     return chosen
 

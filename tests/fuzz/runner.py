@@ -81,16 +81,17 @@ def _work(order: dict[str, Any], outcome: Outcome) -> tuple[int, str]:
     for path in map(Path, _ARTIFACT.findall(said)):
         text = f"libFuzzer ended the process; see {errors}"
         one = {"kind": path.name.split("-")[1], "text": text, "file": str(path)}
-        _add_shortest(outcome.findings, {**one, "bytes": path.stat().st_size})
+        add_shortest(outcome.findings, {**one, "bytes": path.stat().st_size})
     return status, said
 
 
-def _add_shortest(findings: list[dict[str, Any]], one: dict[str, Any]) -> None:
+def add_shortest(findings: list[dict[str, Any]], one: dict[str, Any]) -> None:
     """Of what ended the process one of a kind is told: these cannot be told apart."""
     for known in findings:
         if known["kind"] == one["kind"]:
-            longer, shorter = sorted((known, one), key=lambda each: each["bytes"], reverse=True)
-            Path(longer["file"]).unlink(missing_ok=True)
-            known.update(shorter)
+            shorter, longer = sorted((known, one), key=lambda each: int(each["bytes"]))
+            if longer["file"] != shorter["file"]:
+                Path(longer["file"]).unlink(missing_ok=True)
+            known.update(dict(shorter))
             return
     findings.append(one)

@@ -16,6 +16,7 @@ from tests.fuzz.corpus import FOLDER, load, store
 from tests.fuzz.distil import distil
 from tests.fuzz.findings import finding_of, smallest
 from tests.fuzz.mutations import mutants
+from tests.fuzz.runner import add_shortest
 from tests.fuzz.steps import TooManySteps, bounded
 from tests.fuzz.targets import ALL
 
@@ -38,6 +39,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         (["--target", "chunk"], "'chunk' is no target; did you mean chunks?"),
         (["--again", "chunks-nowhere.bin"], "there is no file chunks-nowhere.bin"),
         (["--again", "README.md"], "README.md begins with no target's name: "),
+        (["--folder", "README.md/x"], "--folder README.md/x: Not a directory; name one"),
         (["--sed", "1"], "unrecognized arguments: --sed 1"),
     ],
 )
@@ -92,6 +94,16 @@ def test_a_finding_is_made_small() -> None:
     assert other.kind.startswith("ValueError at framing.py:")
     assert smallest(wrong, b"12345bcde", other.kind) == b"e"
     assert finding_of(wrong, b"12345") is None
+
+
+def test_the_shortest_input_that_ends_the_process_is_kept(tmp_path: Path) -> None:
+    """Of each kind one; found again, it is still there."""
+    findings: list[dict[str, object]] = []
+    for name, size in (("x", 5), ("y", 3), ("z", 4), ("y", 3)):
+        (tmp_path / name).write_bytes(b"?" * size)
+        add_shortest(findings, {"kind": "crash", "file": str(tmp_path / name), "bytes": size})
+    assert findings == [{"kind": "crash", "file": str(tmp_path / "y"), "bytes": 3}]
+    assert [path.name for path in tmp_path.iterdir()] == ["y"]
 
 
 def test_steps_are_bounded() -> None:
