@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from bench.model import Run
 from bench.report.contrasts import Contrast, contrasts
+from bench.report.edge import Said, words
 from bench.report.findings import findings
 from bench.report.lines import Line, at_load, every_line, lines, loads, scenarios
 from bench.report.loads import rate_words, sharing
@@ -30,6 +31,7 @@ class Section:
     plots: tuple[Plot, ...]
     rates: str  # what the column of requests a second holds
     sharing: str  # the cores that several processes share
+    edge: Said  # who must not stand at it
 
     @property
     def drawn(self) -> tuple[Plot, ...]:
@@ -64,6 +66,7 @@ def _section(run: Run, scenario: str, plots: list[Plot]) -> Section:
         tuple(plot for plot in plots if plot.scenario == scenario),
         rate_words(run, scenario),
         sharing(run, scenario),
+        words((line.stack, line.edge) for line in every),
     )
 
 

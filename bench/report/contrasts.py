@@ -22,7 +22,7 @@ from bench.model import (
 from bench.report.figures import NOT_MEASURED, TIMES, count, ms, spread_count, spread_ms
 from bench.report.lines import Line, every_line, overlap, pairs
 from bench.report.phrases import listed, many
-from bench.report.table import Value, stories
+from bench.report.table import Value, at_edge, stories
 from servers.spec import AS_SHIPPED, EQUAL
 
 Pair = tuple[Line, Line]
@@ -176,7 +176,8 @@ def _factor(value: float) -> str:
 
 def _extra(line: Line) -> Value:
     extra = line.extra(0.5)
-    return Value(ms(extra.value), spread_ms(extra)) if extra else Value(_gap(line))
+    mark = at_edge(line)
+    return Value(ms(extra.value), spread_ms(extra), edge=mark) if extra else Value(_gap(line))
 
 
 def _rate(line: Line) -> Value:

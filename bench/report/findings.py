@@ -12,7 +12,7 @@ from dataclasses import replace
 from bench.model import Run, Topology, Verdict
 from bench.report.figures import TIMES, count, ms, percentile, with_spread
 from bench.report.lines import Ladder, Line, ladders, lines, overlap, told
-from bench.report.phrases import listed, many, named, processes, prose, shape
+from bench.report.phrases import listed, many, named, praised, processes, prose, shape
 from bench.report.rates import capacities, open_loops
 from bench.report.table import kinds, stories
 from bench.report.words import cheapest, main_scenario, throughput
@@ -76,7 +76,7 @@ def _tail(ordered: Sequence[Line]) -> str:
         text += " is told from zero"
         if len(seen) > 1:
             line, extra = min(seen, key=lambda pair: pair[1].value)
-            text += f" (least: {prose(line)}, {with_spread(extra)})"
+            text += f" (least: {praised(line)}, {with_spread(extra)})"
         parts.append(text)
     return f"Tail: {'; '.join(parts)}." if parts else ""
 
@@ -91,7 +91,7 @@ def _cost(ordered: Sequence[Line]) -> str:
         return ""
     low, high = min(costs, key=lambda c: c[0]), max(costs, key=lambda c: c[0])
     return (
-        f"CPU for one request: from {count(low[0])} µs ({prose(low[1])}) to {count(high[0])} µs "
+        f"CPU for one request: from {count(low[0])} µs ({praised(low[1])}) to {count(high[0])} µs "
         f"({prose(high[1])})."
     )
 

@@ -22,6 +22,7 @@ from bench.model import (
     Topology,
     Verdict,
 )
+from bench.report.edge import SAFE, Edge, edge
 from servers.spec import AS_SHIPPED
 
 _FIRST = ("read", "mixed", "download", "slow-upstream")
@@ -38,6 +39,7 @@ class Line:
     cells: tuple[Summary, ...]  # every load, smallest first
     floor: Mapping[float, float] = field(default_factory=dict)
     cores: int = 0  # that all processes of a hop share; 0: not known
+    edge: Edge = SAFE  # the grave rules that it breaks
 
     @property
     def ranked(self) -> bool:
@@ -162,10 +164,22 @@ def every_line(run: Run, scenario: str) -> list[Line]:
         return []
     floor = null_floor(run, scenario, order[0])
     made = [
-        replace(_line(stack, cells, order, scenario, floor), cores=hop_cores(run))
+        replace(
+            _line(stack, cells, order, scenario, floor),
+            cores=hop_cores(run),
+            edge=edge_of(run, cells),
+        )
         for stack, cells in stacks.items()
     ]
     return sorted(made, key=_place)
+
+
+def edge_of(run: Run, cells: Sequence[Summary]) -> Edge:
+    """What the one stack of these cells breaks; nothing is said of one that never ran."""
+    if not any(cell.rounds for cell in cells):
+        return SAFE
+    version = next((cell.server_version for cell in cells if cell.server_version), "")
+    return edge(run, cells[0].cell.stack, version)
 
 
 def hop_cores(run: Run) -> int:

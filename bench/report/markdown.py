@@ -5,6 +5,7 @@ from __future__ import annotations
 from bench.model import Run
 from bench.report.context import Section, sections
 from bench.report.contrasts import Contrast
+from bench.report.edge import MARK
 from bench.report.loads import load_words
 from bench.report.plots import Plot
 from bench.report.provenance import placement
@@ -61,4 +62,5 @@ def _field(value: Value) -> str:
     """Text and interval in one field; `~` marks what is not told from zero."""
     mark = "" if value.told else "~"
     beside = value.spread if value.spread.startswith("[") else f"({value.spread})"
-    return markdown_line(f"{mark}{value.text} {beside if value.spread else ''}")
+    text = f"{value.text} {MARK}" if value.edge else value.text
+    return markdown_line(f"{mark}{text} {beside if value.spread else ''}")

@@ -6,6 +6,7 @@ from markupsafe import Markup
 
 from bench.model import Run
 from bench.report.context import sections
+from bench.report.edge import HEAD
 from bench.report.loads import load_words
 from bench.report.plots import Plot
 from bench.report.provenance import placement
@@ -34,5 +35,6 @@ def render_html(run: Run, plots: list[Plot]) -> str:
         columns=COLUMNS,
         detail=DETAIL,
         stories=stories,
+        edge_head=HEAD,
         svg=Markup,
     )

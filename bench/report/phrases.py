@@ -16,6 +16,14 @@ def prose(line: Line) -> str:
     return named(line.stack, line.cores)
 
 
+def praised(line: Line) -> str:
+    """As `prose`, for a sentence that may be taken for advice: with the edge's mark in words."""
+    name = prose(line)
+    if not line.edge:
+        return name
+    return f"{name[:-1]}, not for the edge)" if name[-1] == ")" else f"{name} (not for the edge)"
+
+
 def named(stack: StackKey, cores: int) -> str:
     """As `prose`, of a stack whose hops have so many cores: no two stacks have one name."""
     topology = Topology.parse(stack.topology)

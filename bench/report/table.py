@@ -25,12 +25,14 @@ from bench.report.lines import Line, delta, told
 
 @dataclass(frozen=True)
 class Value:
-    """What stands in a table's field. `order` sorts the column; `told` False is shown faint."""
+    """What stands in a table's field. `order` sorts the column; `told` False is shown faint; `edge`
+    says why the stack has the mark of the edge."""
 
     text: str
     spread: str = ""
     order: float | str | None = None
     told: bool = True
+    edge: str = ""
 
 
 @dataclass(frozen=True)
@@ -184,10 +186,20 @@ def _peak_mib(cell: Summary) -> float | None:
     return cell.rss_mib if cell.peak_mib is None else cell.peak_mib
 
 
-def _server(line: Line) -> str:
-    """The server; its client and track where they are not the usual ones."""
+def _server(line: Line) -> Value:
+    """The server; its client and track where they are not the usual ones; the edge's mark."""
     stack = line.stack
-    return f"{stack.server} ({', '.join(stack.unusual)})" if stack.unusual else stack.server
+    name = f"{stack.server} ({', '.join(stack.unusual)})" if stack.unusual else stack.server
+    return Value(name, order=name, edge=at_edge(line))
+
+
+def at_edge(line: Line) -> str:
+    """Why it must not stand there; "" where it may."""
+    return line.edge.title if line.edge else ""
+
+
+def _stack(line: Line) -> Value:
+    return Value(str(line.stack), order=str(line.stack), edge=at_edge(line))
 
 
 def _rank_order(line: Line) -> Value:
@@ -196,7 +208,7 @@ def _rank_order(line: Line) -> Value:
 
 COLUMNS = (
     Column("rank", "rank", "", "by extra p50; a range is a tie", _rank_order),
-    Column("server", "server", "", "", _text(_server), number=False),
+    Column("server", "server", "", "", _server, number=False),
     Column("interpreter", "interpreter", "", "", _text(lambda line: line.stack.interpreter), False),
     Column(
         "topology",
@@ -252,7 +264,7 @@ def _at_quantile(q: float) -> tuple[Column, ...]:
 
 
 DETAIL = (
-    Column("stack", "stack", "", "", _text(lambda line: str(line.stack)), number=False),
+    Column("stack", "stack", "", "", _stack, number=False),
     Column("verdict", "verdict", "", "", _text(lambda line: str(line.latency.verdict)), False),
     Column("rounds", "rounds", "", "", lambda line: _plain(line.latency.rounds)),
     Column("requests", "requests", "", "", lambda line: _plain(line.latency.requests)),

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from bench.letters import shown
 from bench.model import Run
+from bench.report.edge import MARK, words
 from bench.report.lines import Line, lines, loads, scenarios
 from bench.report.loads import rate_words, sharing
 from bench.report.rates import capacities, open_loops
@@ -52,6 +53,9 @@ def _print_scenario(run: Run, scenario: str, console: Console) -> None:
         console.print(escape(shared), style="dim", highlight=False)
     if ranked:
         console.print(_table(ranked, console.width))
+    said = words((line.stack, line.edge) for line in ordered)
+    for sentence in filter(None, said.lines):
+        console.print(f"[yellow]{MARK}[/] {escape(shown(sentence))}", highlight=False)
     for sentence in (*capacities(run, scenario), *open_loops(run, scenario)):
         console.print(escape(sentence), highlight=False)
     for note in notes(ordered):
@@ -79,4 +83,6 @@ def _field(column: Column, value: Value, width: int) -> Text:
     if value.spread and width >= WITH_INTERVAL and column.key in ("extra-p50", "errors"):
         beside = value.spread if value.spread.startswith("[") else f"({value.spread})"
         text.append(f" {beside}", style="dim")
+    if value.edge:
+        text.append(f" {MARK}", style="yellow")
     return text

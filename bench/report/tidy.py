@@ -10,9 +10,10 @@ import csv
 from pathlib import Path
 
 from bench.letters import plain_field
-from bench.model import HOP_KINDS, QUANTILES, Interval, Run, Summary
+from bench.model import HOP_KINDS, QUANTILES, Interval, Run, StackKey, Summary
+from bench.report.edge import SAFE, Edge
 from bench.report.figures import memory_is
-from bench.report.lines import delta
+from bench.report.lines import delta, edge_of
 
 _TAGS = {0.50: "p50", 0.90: "p90", 0.99: "p99", 0.999: "p999"}
 _HEAD = (
@@ -35,6 +36,7 @@ _PEAKS = {kind: f"peak_{kind.replace(' ', '_')}_mib" for kind in HOP_KINDS}
 _TAIL = (
     *("warm_requests", "send_lag_p99_ms", "generator_cpu", "rank_low", "rank_high", "spread"),
     *("pss_mib", "peak_mib", *_PEAKS.values(), "memory_is", "hop_busy"),
+    *("grave_holes", "grave_holes_stated_for"),
 )
 COLUMNS = (*_HEAD, *_LATENCY, *_TAIL)
 
@@ -44,11 +46,20 @@ def write_csv(run: Run, path: Path) -> None:
     with path.open("w", newline="", encoding="utf-8") as sink:
         writer = csv.DictWriter(sink, COLUMNS, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(row(summary) for summary in run.summaries)
+        edges = edges_of(run)
+        writer.writerows(row(one, edges[one.cell.stack]) for one in run.summaries)
 
 
-def row(summary: Summary) -> dict[str, str]:
-    """One cell as text by column."""
+def edges_of(run: Run) -> dict[StackKey, Edge]:
+    """What each stack of the run breaks."""
+    cells: dict[StackKey, list[Summary]] = {}
+    for summary in run.summaries:
+        cells.setdefault(summary.cell.stack, []).append(summary)
+    return {stack: edge_of(run, found) for stack, found in cells.items()}
+
+
+def row(summary: Summary, edge: Edge = SAFE) -> dict[str, str]:
+    """One cell as text by column, and what its stack breaks."""
     cell, stack = summary.cell, summary.cell.stack
     measured = summary.rounds > 0
     values: dict[str, str | float | None] = {
@@ -76,6 +87,8 @@ def row(summary: Summary) -> dict[str, str]:
         "rank_high": summary.rank_high,
         "spread": "/".join(f"{one:.3f}" for one in summary.spread),
         "hop_busy": summary.hop_busy,
+        "grave_holes": " ".join(edge.through),
+        "grave_holes_stated_for": edge.stated,
         "pss_mib": summary.pss_mib,
         "peak_mib": summary.peak_mib,
         "memory_is": memory_is(summary) if summary.peak_mib is not None else None,

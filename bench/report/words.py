@@ -13,6 +13,7 @@ from statistics import median
 
 from bench.model import QUANTILES, Run, Summary, Verdict
 from bench.report.contrasts import twins
+from bench.report.edge import name_of
 from bench.report.figures import count, ms, percentile, spread_count, spread_ms, with_spread
 from bench.report.lines import (
     Line,
@@ -24,7 +25,7 @@ from bench.report.lines import (
     scenarios,
     told,
 )
-from bench.report.phrases import listed, many, prose
+from bench.report.phrases import listed, many, praised, prose
 from bench.report.provenance import bias_words
 from bench.resolution import in_words
 
@@ -49,7 +50,8 @@ def headline(run: Run) -> Headline:
     """The answer for the main scenario; what became of the cells where there is none."""
     if scenario := main_scenario(run):
         ordered, load = lines(run, scenario), loads(run, scenario)[0]
-        more = (_range(ordered, scenario, load), throughput(ordered), _interpreters(ordered))
+        range_ = _range(ordered, scenario, load)
+        more = (range_, throughput(ordered), _interpreters(ordered), for_the_edge(ordered))
         return Headline(cheapest(ordered), tuple(filter(None, more)))
     verdicts = Counter(str(summary.verdict) for summary in run.summaries)
     if not verdicts:
@@ -65,22 +67,22 @@ def cheapest(ordered: Sequence[Line]) -> str:
     if best is None:
         return ""
     if best.low is None and len(ordered) == 1:
-        return f"{prose(first[0])} adds {ms(best.value)} ms at p50; one round gives no interval"
+        return f"{praised(first[0])} adds {ms(best.value)} ms at p50; one round gives no interval"
     if best.low is None:
         return (
-            f"The smallest extra p50 seen is {ms(best.value)} ms, {prose(first[0])}; "
+            f"The smallest extra p50 seen is {ms(best.value)} ms, {praised(first[0])}; "
             "one round gives no interval, so no order"
         )
     if sum(line.extra(0.5) is not None for line in ordered) == 1:
         adds = f"adds {with_spread(best)} at p50"
         seen = told(best, first[0].floor.get(0.5, 0.0))
         nothing = "adds nothing at p50 that this machine can show"
-        return f"{prose(first[0])} {adds if seen else nothing}"
+        return f"{praised(first[0])} {adds if seen else nothing}"
     if len(first) > 1:
         return _tie(first, ordered)
     if not told(best, first[0].floor.get(0.5, 0.0)):
-        return f"{prose(first[0])} adds nothing at p50 that this machine can show"
-    return f"{prose(first[0])} is the cheapest hop: it adds {with_spread(best)} at p50"
+        return f"{praised(first[0])} adds nothing at p50 that this machine can show"
+    return f"{praised(first[0])} is the cheapest hop: it adds {with_spread(best)} at p50"
 
 
 def _tie(tied: Sequence[Line], ordered: Sequence[Line]) -> str:
@@ -91,7 +93,7 @@ def _tie(tied: Sequence[Line], ordered: Sequence[Line]) -> str:
     known = sum(line.extra(0.5) is not None for line in ordered)
     who = f"{_NUMBERS.get(len(tied), len(tied))} of {many(known, 'stack')}"
     if len(tied) == 2:
-        who = listed([prose(line) for line in tied])
+        who = listed([praised(line) for line in tied])
     text = f"{who} tie at {_between(tied)} more at p50"
     costs = [
         (cell.cpu_us_per_request, line)
@@ -101,7 +103,8 @@ def _tie(tied: Sequence[Line], ordered: Sequence[Line]) -> str:
     if len(costs) < 2:
         return text
     cost, line = min(costs, key=lambda one: one[0])
-    return f"{text}; the least CPU of them: {prose(line)}, {count(cost)} µs a request"
+    least = prose(line) if len(tied) == 2 else praised(line)
+    return f"{text}; the least CPU of them: {least}, {count(cost)} µs a request"
 
 
 _NUMBERS = dict(
@@ -135,14 +138,36 @@ def throughput(ordered: Iterable[Line]) -> str:
     best, top = max(cells, key=lambda pair: pair[1].value)
     if len(cells) == 1:
         text = f"{count(top.value)} {spread_count(top)}".rstrip()
-        return f"{prose(best)} answers {text} requests a second ({best.throughput.cell.load})."
-    level = [prose(line) for line, rps in cells if line is not best and overlap(rps, top)]
+        return f"{praised(best)} answers {text} requests a second ({best.throughput.cell.load})."
+    level = [praised(line) for line, rps in cells if line is not best and overlap(rps, top)]
     beside = f", level with {listed(level)}" if level else ""
     text = f"{count(top.value)} {spread_count(top)}".rstrip()
     return (
         f"The most requests a second: {text} by "
-        f"{prose(best)} ({best.throughput.cell.load}){beside}."
+        f"{praised(best)} ({best.throughput.cell.load}){beside}."
     )
+
+
+def for_the_edge(ordered: Sequence[Line]) -> str:
+    """What those that were praised break, and who adds least of the others."""
+    first, rates = leaders(ordered), [line for line in ordered if line.rate()]
+    rates.sort(key=lambda line: -(rate.value if (rate := line.rate()) else 0.0))
+    marked = {name_of(one.stack): one for one in (*first, *rates[:1]) if one.edge}
+    if not marked:
+        return ""
+    said = [f"{name} breaks {listed([*one.edge.through], 3)}" for name, one in marked.items()]
+    others = [
+        (extra.value, line)
+        for line in ordered
+        if not line.edge and not line.edge.uncured and (extra := line.extra(0.5))
+    ]
+    least = ""
+    if others:
+        value, line = min(others, key=lambda one: one[0])
+        least = (
+            f" The smallest extra p50 of those that may stand there: {ms(value)} ms, {prose(line)}."
+        )
+    return f"Not for the edge, where clients are strangers: {listed(said)}.{least}"
 
 
 def null_words(run: Run) -> list[str]:

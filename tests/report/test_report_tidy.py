@@ -18,7 +18,8 @@ direct_p99_ms, proxied_p99_ms, extra_p99_ms, extra_p99_low_ms, extra_p99_high_ms
 direct_p999_ms, proxied_p999_ms, extra_p999_ms, extra_p999_low_ms, extra_p999_high_ms,
 warm_requests, send_lag_p99_ms, generator_cpu, rank_low, rank_high, spread,
 pss_mib, peak_mib, peak_server_mib, peak_server_workers_mib,
-peak_balancer_mib, peak_balancer_workers_mib, memory_is, hop_busy
+peak_balancer_mib, peak_balancer_workers_mib, memory_is, hop_busy,
+grave_holes, grave_holes_stated_for
 """
 
 

@@ -42,7 +42,8 @@ def test_tie_is_said() -> None:
 def test_headline_ties(run: Run) -> None:
     """Two stacks that share the first rank are said to tie; what to choose by is their CPU."""
     title = headline(run).title
-    assert title.startswith("bjoern on CPython 3.11 and meinheld on CPython 3.11 tie at ")
+    marked = "on CPython 3.11 (not for the edge)"
+    assert title.startswith(f"bjoern {marked} and meinheld {marked} tie at ")
     assert "ms more at p50; the least CPU of them: bjoern on CPython 3.11, " in title
     assert title.endswith(" µs a request")
 
@@ -52,13 +53,14 @@ def test_headline_of_a_long_tie_is_short(run: Run) -> None:
     level = [replace(s, rank_low=1, rank_high=9) if s.quantiles else s for s in run.summaries]
     title = headline(replace(run, summaries=tuple(level))).title
     assert re.match(r"\w+ of \d+ stacks tie at 0\.\d+ to \d\.\d+ ms more at p50; ", title)
-    assert len(title) < 180
+    assert len(title) < 200
 
 
 def test_headline_winner(run: Run) -> None:
     """One stack ahead of the others is named, with its interval."""
     title = headline(only(run, "bjoern", "waitress")).title
-    assert title.startswith("bjoern on CPython 3.11 is the cheapest hop: it adds 0.2")
+    first = "bjoern on CPython 3.11 (not for the edge)"
+    assert title.startswith(f"{first} is the cheapest hop: it adds 0.2")
     assert title.endswith("] at p50")
 
 
