@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -20,6 +21,7 @@ MOST_FILES = 1 << 20  # what no system refuses below its hard limit
 # Of address space. At 600 000 KiB a run was seen to work; at 400 000 OpenBLAS, which scipy brings,
 # asks again for ever while it is imported, and no signal ends it but SIGKILL.
 LEAST_SPACE = 1 << 30
+UNLIMITED = sys.maxsize
 LEAST_TASKS = 128  # processes and threads: ours, an installer's, a server's with 4 x 16 threads
 PORT_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
@@ -29,14 +31,8 @@ def raise_files(wanted: int = MOST_FILES) -> int:
 
     Never fewer than now. The limit that then holds.
     """
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    unlimited = resource.RLIM_INFINITY
-    most = wanted if hard == unlimited else min(wanted, hard)
-    if soft != unlimited and most > soft:
-        with contextlib.suppress(ValueError, OSError):  # a system with a ceiling of its own
-            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-    now = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return MOST_FILES if now == unlimited else now
+    now = _raised(resource.RLIMIT_NOFILE, wanted)
+    return MOST_FILES if now == UNLIMITED else now
 
 
 def check_space() -> None:
@@ -44,13 +40,10 @@ def check_space() -> None:
 
     To be called before any of them is imported.
     """
-    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    unlimited = resource.RLIM_INFINITY
-    if soft != unlimited and soft < LEAST_SPACE:
-        with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
-            soft = hard
-    if soft != unlimited and soft < LEAST_SPACE:
+    if _limit(resource.RLIMIT_AS) >= LEAST_SPACE:
+        return
+    soft = _raised(resource.RLIMIT_AS, UNLIMITED)
+    if soft < LEAST_SPACE:
         raise UserError(
             f"a process may have {soft >> 20} MiB of address space here, and 1024 are needed: "
             "raise the limit (ulimit -v, or LimitAS of the service)"
@@ -62,20 +55,32 @@ def check_tasks(proc: Path = Path("/proc")) -> None:
 
     Root has no such limit.
     """
-    soft, hard = resource.getrlimit(resource.RLIMIT_NPROC)
-    unlimited = resource.RLIM_INFINITY
-    if soft == unlimited or os.getuid() == 0:
+    if os.getuid() == 0 or _limit(resource.RLIMIT_NPROC) == UNLIMITED:
         return
     used = _tasks(proc, os.getuid())
-    if hard == unlimited or hard > soft:
-        with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_NPROC, (hard, hard))
-            soft = hard
-    if soft != unlimited and soft - used < LEAST_TASKS:
+    soft = _raised(resource.RLIMIT_NPROC, UNLIMITED)
+    if soft - used < LEAST_TASKS:
         raise UserError(
             f"you may have {soft} processes and threads here and have {used}; a run needs "
             f"{LEAST_TASKS} more: raise the limit (ulimit -u), or end some"
         )
+
+
+def _raised(kind: int, wanted: int) -> int:
+    """The limit that holds after this process asked for `wanted`, or what the system allows; it is
+    never lowered."""
+    _, hard = resource.getrlimit(kind)
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if most > _limit(kind):
+        with contextlib.suppress(ValueError, OSError):  # a system with a ceiling of its own
+            resource.setrlimit(kind, (hard if most == UNLIMITED else most, hard))
+    return _limit(kind)
+
+
+def _limit(kind: int) -> int:
+    """What this process may have of it; UNLIMITED where there is no limit."""
+    soft, _ = resource.getrlimit(kind)
+    return UNLIMITED if soft == resource.RLIM_INFINITY else soft
 
 
 def _tasks(proc: Path, user: int) -> int:
