@@ -10,7 +10,7 @@ from io import BytesIO
 from typing import Any
 
 from servers.capabilities import LAST, Capabilities
-from servers.framing import MAX_HEAD, REFUSAL, Chunks, doubt, need, read_head
+from servers.framing import REFUSAL, Chunks, doubt, first_line, need, read_head
 from servers.hardening import Holes
 from servers.spec import BACKLOG, IDLE_S, Server
 
@@ -81,9 +81,7 @@ def strict_connection(name: str, module: Any) -> Any:
     class Request(module.HTTPRequest):  # type: ignore[misc]
         def parse_request(self) -> None:
             connection, source = self.conn, self.conn.rfile
-            first = source.readline(MAX_HEAD)
-            if first == b"\r\n":
-                first = source.readline(MAX_HEAD)
+            first = first_line(source.readline)
             if not first:
                 return
             self.started_request = True

@@ -113,6 +113,12 @@ def _fault(head: bytes) -> str:
     return "a header line without a name"
 
 
+def first_line(readline: "Callable[[int], bytes]") -> bytes:
+    """The line that a head begins with, behind an empty one (RFC 9112 §2.2); b"" at the end."""
+    line = readline(MAX_HEAD)
+    return readline(MAX_HEAD) if line == b"\r\n" else line
+
+
 def read_head(readline: "Callable[[int], bytes]", first: bytes) -> bytes:
     """The head that begins with the line `first`, up to its empty line; what is longer than
     MAX_HEAD, or ends before, is cut, which `doubt` sees."""

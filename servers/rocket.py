@@ -17,7 +17,7 @@ from typing import Any, Callable
 from urllib.parse import unquote
 
 from servers.capabilities import DASHED, LAST, Capabilities
-from servers.framing import MAX_HEAD, REFUSAL, doubt, need, read_head
+from servers.framing import REFUSAL, doubt, first_line, need, read_head
 from servers.hardening import Holes
 from servers.spec import BACKLOG, IDLE_S, Server
 
@@ -119,9 +119,7 @@ def serve(app: Any, host: str, port: int, threads: int) -> None:
 
         def read_head(self, sock_file: Any) -> bytes:
             try:
-                first = sock_file.readline(MAX_HEAD)
-                if first == b"\r\n":
-                    first = sock_file.readline(MAX_HEAD)
+                first = first_line(sock_file.readline)
                 head = read_head(sock_file.readline, first) if first else b""
             except socket.timeout:
                 raise rocket3.SocketTimeout("before the request's head was whole") from None
